@@ -1,0 +1,41 @@
+"""Opaque cursors, and the Link header that carries the next one."""
+
+import base64
+import binascii
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+from litestar import Request
+from litestar.params import QueryParameter
+
+from domain.errors import Invalid
+
+T = TypeVar("T")
+
+Limit = Annotated[int, QueryParameter(ge=1, le=200)]
+Cursor = Annotated[str | None, QueryParameter(max_length=500)]
+
+
+def write_cursor(values: object) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).rstrip(b"=").decode()
+
+
+def read_cursor(cursor: str | None, type_: type[T]) -> T | None:
+    """What `write_cursor` wrote. Raises Invalid for anything else."""
+    if cursor is None:
+        return None
+    try:
+        return msgspec.json.decode(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True), type=type_
+        )
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        raise Invalid("is not a cursor of ours", field="cursor") from error
+
+
+def next_link(request: Request[Any, Any, Any], cursor: str | None) -> dict[str, str]:
+    """The Link header of a page that is not the last."""
+    if cursor is None:
+        return {}
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    return {"Link": f'<{request.scope["path"]}?{urlencode([*query, ("cursor", cursor)])}>; rel="next"'}

@@ -1,0 +1,101 @@
+"""Files: find, look at, download, delete, and what has happened to them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, delete, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Redirect
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.paging import Cursor, Limit, next_link, read_cursor, write_cursor
+from api.views import CloudEventView, EventPage, FilePage, FileView
+from domain.actor import Actor
+from domain.files.commands import DeleteFile, delete_file
+from domain.files.model import Status
+from domain.files.queries import FileSearch, own_file, own_files
+from infra.storage import Storage
+from outbox.history import history
+from outbox.message import cloud_event
+
+DOWNLOAD_URL_SECONDS = 300
+
+
+@get("/v1/files", summary="Search your files")
+async def list_files(
+    request: Request[Actor, Any, Any],
+    actor: NamedDependency[Actor],
+    transaction: NamedDependency[AsyncSession],
+    q: Annotated[str | None, QueryParameter(max_length=1000)] = None,
+    type_: Annotated[str | None, QueryParameter(name="type", max_length=255)] = None,
+    status: Annotated[Status, QueryParameter()] = Status.AVAILABLE,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response[FilePage]:
+    search = FileSearch(q=q, type=type_, status=status, after=read_cursor(cursor, tuple[datetime, UUID]))
+    found = (await transaction.scalars(own_files(actor, search, limit=limit + 1))).all()
+    page = found[:limit]
+    more = write_cursor((page[-1].created_at, page[-1].id)) if len(found) > limit else None
+    return Response(FilePage([FileView.of(file) for file in page], more), headers=next_link(request, more))
+
+
+@get("/v1/files/{file_id:uuid}", summary="One file")
+async def get_file(
+    file_id: FromPath[UUID], actor: NamedDependency[Actor], transaction: NamedDependency[AsyncSession]
+) -> Response[FileView]:
+    file = await own_file(transaction, actor, file_id)
+    return Response(FileView.of(file), headers={"ETag": f'"{file.version}"'})
+
+
+@get(
+    "/v1/files/{file_id:uuid}/content",
+    status_code=307,
+    summary="Download: a redirect to a short-lived URL",
+)
+async def download(
+    file_id: FromPath[UUID],
+    actor: NamedDependency[Actor],
+    transaction: NamedDependency[AsyncSession],
+    storage: NamedDependency[Storage],
+) -> Redirect:
+    file = await own_file(transaction, actor, file_id)
+    file.require_content()
+    url = await storage.url_to_get(
+        file.key, name=file.name, content_type=file.content_type, expires_in=DOWNLOAD_URL_SECONDS
+    )
+    return Redirect(url, status_code=307, headers={"Cache-Control": "no-store"})
+
+
+@get("/v1/files/{file_id:uuid}/events", summary="What has happened to a file, oldest first")
+async def file_history(
+    request: Request[Actor, Any, Any],
+    file_id: FromPath[UUID],
+    actor: NamedDependency[Actor],
+    transaction: NamedDependency[AsyncSession],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response[EventPage]:
+    await own_file(transaction, actor, file_id)
+    after = read_cursor(cursor, int) or 0
+    rows = (await transaction.execute(history(file_id, after=after, limit=limit + 1))).mappings().all()
+    more = write_cursor(rows[limit - 1]["position"]) if len(rows) > limit else None
+    views = [msgspec.convert({**row_event(row)}, CloudEventView) for row in rows[:limit]]
+    return Response(EventPage(views, more), headers=next_link(request, more))
+
+
+@delete("/v1/files/{file_id:uuid}", summary="Delete a file; its bytes go soon after")
+async def remove_file(
+    file_id: FromPath[UUID], actor: NamedDependency[Actor], transaction: NamedDependency[AsyncSession]
+) -> None:
+    await delete_file(transaction, actor, DeleteFile(file_id=file_id))
+
+
+def row_event(row: Any) -> dict[str, Any]:
+    event: dict[str, Any] = dict(cloud_event(row))
+    return event | {"data": msgspec.Raw(event["data"].encode())}
+
+
+ROUTES = (list_files, get_file, download, file_history, remove_file)

@@ -1,0 +1,105 @@
+"""Bytes go from the socket to S3 as they come: a few parts are in memory at a time, however big the file."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from domain.errors import TooLarge
+from infra.storage import Part, Storage
+
+MIB = 1024 * 1024
+FIRST_PART_SIZE = 8 * MIB
+PARTS_PER_SIZE = 1250
+"""Part sizes double after so many, so that 10,000 of them hold 5 TiB though nobody knows the size beforehand."""
+IN_FLIGHT = 2
+"""Parts on their way to S3 while the next one fills: no client is read faster than S3 takes it."""
+
+
+class FileTooLarge(TooLarge):
+    """The file is larger than this service takes."""
+
+    slug = "file-too-large"
+
+
+class Incoming:
+    """One object being written: a single PUT if it is small, a multipart upload otherwise."""
+
+    def __init__(self, storage: Storage, key: str, *, content_type: str, max_size: int) -> None:
+        self._storage, self._key, self._content_type, self._max_size = storage, key, content_type, max_size
+        self._buffer = bytearray()
+        self._digest = hashlib.sha256()
+        self._upload_id: str | None = None
+        self._sending: set[asyncio.Task[Part]] = set()
+        self._parts: list[Part] = []
+        self._numbered = 0
+        self._written = False
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """Hex, of what was written so far."""
+        return self._digest.hexdigest()
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, storage: Storage, key: str, *, content_type: str, max_size: int) -> AsyncIterator[Self]:
+        """An object that exists only if the block ends well: whatever else happens, nothing is left in S3."""
+        incoming = cls(storage, key, content_type=content_type, max_size=max_size)
+        try:
+            yield incoming
+        except BaseException:
+            await asyncio.shield(incoming._abort())
+            raise
+
+    async def write(self, chunk: bytes | bytearray) -> None:
+        """Take the next bytes; waits while S3 is behind. Raises FileTooLarge."""
+        self.size += len(chunk)
+        if self.size > self._max_size:
+            raise FileTooLarge
+        self._digest.update(chunk)
+        self._buffer += chunk
+        if len(self._buffer) >= self._part_size:
+            await self._send_part()
+
+    async def finish(self) -> None:
+        """The last byte has come: make the object."""
+        if self._upload_id is None:
+            await self._storage.put(self._key, bytes(self._buffer), content_type=self._content_type)
+        else:
+            if self._buffer:
+                await self._send_part()
+            await self._collect(to=0)
+            self._parts.sort(key=lambda part: part.number)
+            await self._storage.complete_multipart(self._key, self._upload_id, self._parts)
+        self._written = True
+        self._buffer.clear()
+
+    @property
+    def _part_size(self) -> int:
+        return FIRST_PART_SIZE << (self._numbered // PARTS_PER_SIZE)
+
+    async def _send_part(self) -> None:
+        if self._upload_id is None:
+            self._upload_id = await self._storage.start_multipart(self._key, content_type=self._content_type)
+        await self._collect(to=IN_FLIGHT - 1)
+        self._numbered += 1
+        body, self._buffer = bytes(self._buffer), bytearray()
+        sending = self._storage.put_part(self._key, self._upload_id, self._numbered, body)
+        self._sending.add(asyncio.create_task(sending))
+
+    async def _collect(self, *, to: int) -> None:
+        """Wait until no more than `to` parts are on their way."""
+        while len(self._sending) > to:
+            done, self._sending = await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
+            self._parts += [task.result() for task in done]
+
+    async def _abort(self) -> None:
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        if self._upload_id is not None and not self._written:
+            await self._storage.abort_multipart(self._key, self._upload_id)
+        if self._written:
+            await self._storage.delete(self._key)

@@ -1,0 +1,164 @@
+"""The worker process: FastStream reads the streams in batches; each consumer's own worker does the rest."""
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from faststream import AckPolicy, FastStream
+from faststream.redis import RedisBroker, StreamSub
+from faststream.redis.configs.state import RedisConnectionState
+from faststream.redis.message import RedisBatchStreamMessage
+from redis.asyncio import Redis
+
+from consumers.attempts import Attempts
+from consumers.subscription import Consumer, discover
+from consumers.worker import ConsumerWorker
+from infra import streams
+from infra.database import create_engine
+from infra.settings import Settings
+from infra.storage import Storage
+from outbox.delivery import RetryPolicy
+from outbox.session import Sessions, session_factory
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+CONCURRENT_BATCH = 50
+"""What waits for S3 is read in smaller bites, so that many workers can share a burst."""
+READ_BLOCK_MS = 500
+GRACE_SECONDS = 7.0
+"""For what is being handled when we are told to stop; the process has 10."""
+
+
+class _Connection(RedisConnectionState):
+    """Our own client for FastStream: one whose groups come back by themselves."""
+
+    def __init__(self, redis_url: str) -> None:
+        super().__init__()
+        self._redis_url = redis_url
+
+    async def connect(self) -> Redis:
+        self._client = streams.connect(self._redis_url)
+        self._connected = True
+        return self._client
+
+
+class Broker(RedisBroker):
+    """FastStream's broker, with that client. Reading and acknowledging never go through FastStream's own envelope."""
+
+    def _make_connection_state(self, connection_options: dict[str, Any], kwargs: dict[str, Any]) -> _Connection:
+        return _Connection(self._redis_url)
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis_url = redis_url
+        silent: Any = None
+        super().__init__(redis_url, apply_types=False, logger=silent, graceful_timeout=GRACE_SECONDS)
+
+
+@dataclass
+class Worker:
+    """All consumers of one process."""
+
+    settings: Settings
+    only: Collection[str] = ()
+    worker_id: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}")
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        found = discover()
+        if unknown := set(self.only) - set(found):
+            raise ValueError(
+                f"no consumer is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(found))}"
+            )
+        self.consumers = [consumer for name, consumer in sorted(found.items()) if not self.only or name in self.only]
+        self.broker = Broker(self.settings.redis_url)
+        self.workers: dict[str, ConsumerWorker] = {}
+        for consumer in self.consumers:
+            for stream in consumer.streams:
+                self._subscribe(consumer, stream)
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT, then drain."""
+        app = FastStream(self.broker, logger=None, lifespan=self._lifespan, on_shutdown=[self._stop_starting])
+        await app.run()
+
+    def _subscribe(self, consumer: Consumer, stream: str) -> None:
+        subscription = StreamSub(
+            stream,
+            group=consumer.name,
+            consumer=self.worker_id,
+            batch=True,
+            max_records=BATCH if consumer.batched else CONCURRENT_BATCH,
+            polling_interval=READ_BLOCK_MS,
+        )
+        subscriber = self.broker.subscriber(
+            stream=subscription, ack_policy=AckPolicy.MANUAL, parser=_as_it_is, decoder=_entries, no_reply=True
+        )
+
+        async def handle(entries: Any) -> None:
+            await self.workers[consumer.name].handle(stream, entries)
+
+        subscriber(handle)
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[None]:
+        """Resources before the broker starts; and, once it has stopped, the drain."""
+        async with _resources(self.settings) as (sessions, redis, resources):
+            for consumer in self.consumers:
+                self.workers[consumer.name] = self._worker(consumer, sessions, redis, resources)
+            tasks = [asyncio.create_task(loop) for worker in self.workers.values() for loop in _loops(worker)]
+            log.info("worker.ready", worker=self.worker_id, consumers=list(self.workers))
+            try:
+                yield
+            finally:
+                await self._drain(tasks)
+
+    def _worker(
+        self, consumer: Consumer, sessions: Sessions, redis: Redis, resources: Mapping[str, Any]
+    ) -> ConsumerWorker:
+        policy = RetryPolicy(self.settings.retry_max_attempts, self.settings.retry_base_seconds)
+        attempts = Attempts(consumer, sessions, policy, resources)
+        return ConsumerWorker(consumer, self.worker_id, sessions, redis, attempts, self.stop)
+
+    async def _stop_starting(self) -> None:
+        self.stop.set()
+        for worker in self.workers.values():
+            worker.attempts.stop_starting()
+
+    async def _drain(self, tasks: list[asyncio.Task[None]]) -> None:
+        await self._stop_starting()
+        await asyncio.gather(*(worker.attempts.drain(GRACE_SECONDS) for worker in self.workers.values()))
+        await asyncio.gather(*tasks)
+        await asyncio.gather(*(worker.leave() for worker in self.workers.values()))
+        log.info("worker.stopped", worker=self.worker_id)
+
+
+def _loops(worker: ConsumerWorker) -> list[Any]:
+    return [worker.look_for_due(), worker.keep_leases(), worker.look_for_abandoned()]
+
+
+@asynccontextmanager
+async def _resources(settings: Settings) -> AsyncIterator[tuple[Sessions, Redis, Mapping[str, Any]]]:
+    async with AsyncExitStack() as stack:
+        engine = create_engine(settings.database_url, application_name="waybill-worker", pool_size=24)
+        stack.push_async_callback(engine.dispose)
+        redis = streams.connect(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        storage = await stack.enter_async_context(Storage.connect(settings))
+        yield session_factory(engine), redis, {"storage": storage, "settings": settings}
+
+
+async def _as_it_is(message: Any) -> RedisBatchStreamMessage:
+    """FastStream's default parser expects its own envelope; ours leaves an entry as the relay wrote it."""
+    return RedisBatchStreamMessage(message, body=b"", consumer=None, group=None)  # type: ignore[arg-type]
+
+
+async def _entries(message: RedisBatchStreamMessage) -> Any:
+    raw = message.raw_message
+    return list(zip(raw["message_ids"], raw["data"], strict=True))

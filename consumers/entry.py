@@ -1,0 +1,45 @@
+"""What comes out of a stream, before anything of it is believed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from outbox.delivery import Arrival
+
+log = structlog.get_logger(__name__)
+
+Fields = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Received:
+    """An entry of one of our streams: what to claim, and the data of its event, not decoded yet."""
+
+    arrival: Arrival
+    data: bytes
+
+
+def received(entries: Iterable[tuple[bytes, Fields]], types: Iterable[str]) -> list[Received]:
+    """The entries that a consumer of these types has to handle. Types it does not know are not its business."""
+    wanted = {type_.encode() for type_ in types}
+    read = [_read(entry_id, fields) for entry_id, fields in entries if fields and fields.get(b"type") in wanted]
+    return [entry for entry in read if entry is not None]
+
+
+def _read(entry_id: bytes, fields: Fields) -> Received | None:
+    try:
+        return Received(
+            Arrival(
+                position=int(entry_id.partition(b"-")[0]),
+                event_id=UUID(fields[b"id"].decode()),
+                subject=UUID(fields[b"subject"].decode()),
+                type=fields[b"type"].decode(),
+            ),
+            fields[b"data"],
+        )
+    except (KeyError, ValueError) as error:
+        # Not written by a relay of ours, so no row of the outbox waits for it: nothing is lost by leaving it out.
+        log.warning("consumer.foreign_entry", entry_id=entry_id.decode(errors="replace"), error=repr(error))
+        return None

@@ -1,0 +1,1 @@
+"""Files, from the first promise of bytes to the last byte removed."""

@@ -1,0 +1,80 @@
+"""What one can do to files."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.actor import Actor
+from domain.files.errors import FileNotFound
+from domain.files.model import File
+from domain.files.promise import Place, Promise
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartUpload:
+    """Bytes are promised, to come straight to S3."""
+
+    promise: Promise
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptUpload:
+    """The bytes came through us and lie in S3 already; `received_sha256` is what we saw of them, in hex."""
+
+    promise: Promise
+    place: Place
+    received_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompleteUpload:
+    file_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteFile:
+    file_id: UUID
+
+
+async def start_upload(session: AsyncSession, actor: Actor, command: StartUpload) -> File:
+    file = File.promised(command.promise, owner_id=actor.account_id, place=command.place)
+    session.add(file)
+    return file
+
+
+async def accept_upload(session: AsyncSession, actor: Actor, command: AcceptUpload) -> File:
+    file = File.promised(command.promise, owner_id=actor.account_id, place=command.place)
+    file.bytes_arrived(received_sha256=command.received_sha256)
+    session.add(file)
+    return file
+
+
+async def complete_upload(session: AsyncSession, actor: Actor, command: CompleteUpload) -> File:
+    """Changes nothing when done again, from another device or after a lost answer.
+
+    Raises FileNotFound, UploadNotPending.
+    """
+    file = await _own_file(session, actor, command.file_id)
+    if not (file.is_processing or file.is_available):
+        file.bytes_arrived()
+    return file
+
+
+async def delete_file(session: AsyncSession, actor: Actor, command: DeleteFile) -> File:
+    """Raises FileNotFound, FileGone."""
+    file = await _own_file(session, actor, command.file_id)
+    file.delete()
+    return file
+
+
+async def _own_file(session: AsyncSession, actor: Actor, file_id: UUID) -> File:
+    """The actor's file, locked: its events are then recorded in the order in which they happen."""
+    file = await session.scalar(
+        select(File).where(File.id == file_id).with_for_update().execution_options(populate_existing=True)
+    )
+    if file is None or not actor.owns(file.owner_id):
+        raise FileNotFound
+    return file

@@ -1,0 +1,175 @@
+"""A file: its promise, its bytes' fate and the events that tell of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, desc
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.aggregate import Aggregate, now
+from domain.event import Event
+from domain.files import events
+from domain.files.errors import FileGone, FileNotReady, UploadNotPending
+from domain.files.promise import Place, Promise, object_key
+from domain.files.search import search_document
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    AVAILABLE = "available"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    DELETED = "deleted"
+
+
+class RejectedReason(StrEnum):
+    SIZE_MISMATCH = "size_mismatch"
+    CHECKSUM_MISMATCH = "checksum_mismatch"
+    OBJECT_MISSING = "object_missing"
+    TOO_LARGE = "too_large"
+    TYPE_NOT_ALLOWED = "type_not_allowed"
+
+
+class File(Aggregate):
+    __tablename__ = "files"
+    __table_args__ = (
+        CheckConstraint("size >= 0", name="size"),
+        CheckConstraint(
+            "status IN ('pending', 'processing', 'available', 'rejected', 'expired', 'deleted')", name="status"
+        ),
+        Index("ix_files_owner_id_created_at", "owner_id", desc("created_at"), desc("id")),
+        Index("ix_files_search", "search", postgresql_using="gin"),
+        Index("ix_files_expires_at", "expires_at", postgresql_where="status = 'available' AND expires_at IS NOT NULL"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    name: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(BigInteger)
+    """Bytes: promised until the file is available, measured from then on."""
+    content_type: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str | None] = mapped_column(Text)
+    """Hex: promised until the file is available, measured from then on."""
+    received_sha256: Mapped[str | None] = mapped_column(Text)
+    """Hex, computed while the bytes passed through us; null where they went straight to S3."""
+    status: Mapped[str] = mapped_column(Text)
+    rejected_reason: Mapped[str | None] = mapped_column(Text)
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
+    bucket: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text)
+    upload_id: Mapped[str | None] = mapped_column(Text)
+    """S3's name of the multipart upload; null where the bytes come as one object."""
+    part_size: Mapped[int | None] = mapped_column(BigInteger)
+    version: Mapped[int]
+    search: Mapped[Any] = mapped_column(TSVECTOR, nullable=True, deferred=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+    @classmethod
+    def promised(cls, promise: Promise, *, owner_id: UUID, place: Place) -> Self:
+        """A file whose bytes are still to come."""
+        moment = now()
+        return cls(
+            id=place.file_id,
+            owner_id=owner_id,
+            name=promise.name,
+            size=promise.size,
+            content_type=promise.content_type,
+            sha256=promise.sha256,
+            received_sha256=None,
+            status=Status.PENDING,
+            rejected_reason=None,
+            tags=list(promise.tags),
+            details=dict(promise.metadata),
+            bucket=place.bucket,
+            key=object_key(place.file_id),
+            upload_id=place.upload_id,
+            part_size=place.part_size,
+            version=1,
+            created_at=moment,
+            updated_at=moment,
+            expires_at=promise.expires_at,
+        )
+
+    @property
+    def is_available(self) -> bool:
+        return self.status == Status.AVAILABLE and not self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time has run out, be it noted in the status or not."""
+        return self.expires_at is not None and self.expires_at <= now()
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status == Status.PENDING
+
+    @property
+    def is_processing(self) -> bool:
+        return self.status == Status.PROCESSING
+
+    @property
+    def needs_no_bytes(self) -> bool:
+        return self.status in {Status.REJECTED, Status.EXPIRED, Status.DELETED}
+
+    def bytes_arrived(self, *, received_sha256: str | None = None) -> None:
+        if self.status != Status.PENDING:
+            raise UploadNotPending
+        self.received_sha256 = received_sha256
+        self._become(Status.PROCESSING, events.FileUploaded)
+
+    def verified(self, *, sha256: str, content_type: str) -> None:
+        self.sha256, self.content_type = sha256, content_type
+        self._become(Status.AVAILABLE, events.FileAvailable)
+
+    def reject(self, reason: RejectedReason) -> None:
+        self.rejected_reason = reason
+        self._become(Status.REJECTED, events.FileRejected, reason=str(reason))
+
+    def index(self) -> None:
+        self.search = search_document(self.name, self.tags, self.details)
+        self._tell(events.FileIndexed)
+
+    def expire(self) -> None:
+        self._become(Status.EXPIRED, events.FileExpired, expires_at=self.expires_at)
+
+    def delete(self) -> None:
+        if self.status in {Status.DELETED, Status.EXPIRED}:
+            raise FileGone
+        self._become(Status.DELETED, events.FileDeleteRequested)
+
+    def object_removed(self) -> None:
+        if self.status == Status.DELETED:
+            self._tell(events.FileDeleted)
+
+    def require_content(self) -> None:
+        """Raises FileGone or FileNotReady where there is nothing to download."""
+        if self.status in {Status.EXPIRED, Status.DELETED} or self.is_over:
+            raise FileGone
+        if self.status != Status.AVAILABLE:
+            raise FileNotReady(file_status=self.status)
+
+    def _become(self, status: Status, event_type: type[events.FileEvent], **more: Any) -> None:
+        self.status = status
+        self.version += 1
+        self.updated_at = now()
+        self._tell(event_type, **more)
+
+    def _tell(self, event_type: type[events.FileEvent], **more: Any) -> None:
+        told: Event = event_type(
+            file_id=self.id,
+            owner_id=self.owner_id,
+            name=self.name,
+            size=self.size,
+            content_type=self.content_type,
+            sha256=self.sha256,
+            version=self.version,
+            **more,
+        )
+        self.record(told)

@@ -1,0 +1,40 @@
+"""What a client promises of bytes to come, and where in S3 they are to come to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """What a client says of the bytes to come: size in bytes, SHA-256 in hex."""
+
+    name: str
+    size: int
+    content_type: str
+    sha256: str | None = None
+    tags: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where in S3 the bytes are to come: in parts of `part_size` bytes where there is an `upload_id`."""
+
+    file_id: UUID
+    bucket: str
+    upload_id: str | None = None
+    part_size: int | None = None
+
+
+def object_key(file_id: UUID) -> str:
+    """Where the verified bytes lie: no client ever holds a URL that writes here."""
+    return f"files/{file_id}"
+
+
+def incoming_key(file_id: UUID) -> str:
+    """Where a client may write an upload of one part; finalization moves it out of its reach."""
+    return f"incoming/{file_id}"

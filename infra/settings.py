@@ -1,0 +1,117 @@
+"""Settings come from the environment alone; a wrong or unknown name stops the process with one line that says so."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from infra import running
+
+PREFIX = "WAYBILL_"
+DATA_DIR_VARIABLE = "WAYBILL_DATA_DIR"
+DEFAULT_DATA_DIR = Path(".waybill")
+
+LISTS = frozenset({"allowed_types"})
+SECRETS = frozenset({"local_key", "secret_key", "database_url", "redis_url", "smtp_url"})
+
+Positive = Annotated[int, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class SettingsError(Exception):
+    """The environment does not describe a Waybill that can start."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One field for each `WAYBILL_…` variable of the README; sizes in bytes."""
+
+    database_url: str = "postgresql://postgres@localhost/waybill"
+    redis_url: str = "redis://localhost:6379/0"
+    s3_bucket: Annotated[str, Meta(min_length=3, max_length=63)] = "waybill"
+    s3_endpoint_url: str | None = None
+    s3_public_endpoint_url: str | None = None
+    smtp_url: str = "smtp://localhost:1025"
+    mail_from: str = "Waybill <waybill@localhost>"
+    public_url: str = "http://127.0.0.1:8000"
+    local_key: str | None = None
+    secret_key: str | None = None
+    max_file_size: Positive = 5 * 1024**4
+    quota_bytes: Positive = 100 * 1024**3
+    allowed_types: tuple[str, ...] = ()
+    retention_days: Positive = 30
+    retry_max_attempts: Annotated[int, Meta(gt=0, le=100)] = 10
+    retry_base_seconds: Seconds = 1.0
+    log_format: Literal["json", "console"] = "console"
+
+    @property
+    def s3_browser_endpoint_url(self) -> str | None:
+        """Where clients outside our network reach S3: the host that presigned URLs carry."""
+        return self.s3_public_endpoint_url or self.s3_endpoint_url
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from `environ`, by default the process's own, or else a running stack's.
+
+    Raises:
+        SettingsError: with one line that names the variable and what is wrong with it.
+
+    """
+    environ = os.environ if environ is None else environ
+    if not any(name.startswith(PREFIX) and name != DATA_DIR_VARIABLE for name in environ):
+        environ = {**environ, **_running_stack(environ)}
+    values = dict(_named(name, text) for name, text in environ.items() if _is_ours(name))
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_one_line(error)) from None
+
+
+def data_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the embedded stack of this machine keeps its files."""
+    environ = os.environ if environ is None else environ
+    return Path(environ.get(DATA_DIR_VARIABLE) or DEFAULT_DATA_DIR)
+
+
+def _running_stack(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the stack in the data dir, applied to this process too: the AWS names are read by its SDK."""
+    found = running.environment(data_dir(environ)) or {}
+    if environ is os.environ:
+        os.environ.update(found)
+    return found
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(PREFIX) and name != DATA_DIR_VARIABLE
+
+
+def _named(name: str, text: str) -> tuple[str, Any]:
+    field = name.removeprefix(PREFIX).lower()
+    if field.endswith("_file") and field.removesuffix("_file") in SECRETS:
+        return field.removesuffix("_file"), _secret(name, text)
+    if field not in Settings.__struct_fields__:
+        raise SettingsError(f"{name} is not a setting{_nearest(field)}")
+    if field in LISTS:
+        return field, tuple(part.strip() for part in text.split(",") if part.strip())
+    return field, text
+
+
+def _secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(f"{name}: {path} cannot be read ({error.strerror})") from None
+
+
+def _nearest(field: str) -> str:
+    near = difflib.get_close_matches(field, Settings.__struct_fields__, n=1)
+    return f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
+
+
+def _one_line(error: msgspec.ValidationError) -> str:
+    """`Expected …` - at `$.field` becomes a sentence that begins with the variable's name; values are not repeated."""
+    reason, _, path = str(error).partition(" - at `$.")
+    return f"{PREFIX}{path.strip('`').upper()}: {reason[0].lower()}{reason[1:]}"

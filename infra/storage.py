@@ -1,0 +1,176 @@
+"""S3, through the one client of this process. Every call either works or raises StorageError or ObjectMissing."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote
+
+import aioboto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.settings import Settings
+
+MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
+
+
+class StorageError(Exception):
+    """S3 did not do what was asked; trying again later may help."""
+
+
+class ObjectMissing(StorageError):
+    """There is no such object or upload."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part that S3 has received; `size` in bytes."""
+
+    number: int
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Storage:
+    """One bucket. `public` signs URLs for the host under which clients reach S3."""
+
+    client: Any
+    public: Any
+    bucket: str
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, settings: Settings) -> AsyncIterator[Self]:
+        """The bucket of these settings, for as long as the context lasts."""
+        session = aioboto3.Session()
+        inside, outside = settings.s3_endpoint_url, settings.s3_browser_endpoint_url
+        async with (
+            session.client("s3", endpoint_url=inside, config=_config(inside)) as client,
+            session.client("s3", endpoint_url=outside, config=_config(outside)) as public,
+        ):
+            yield cls(client, public, settings.s3_bucket)
+
+    async def put(self, key: str, body: bytes, *, content_type: str) -> None:
+        async with _s3_errors():
+            await self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
+
+    async def size(self, key: str) -> int:
+        """Bytes. Raises ObjectMissing."""
+        async with _s3_errors():
+            head = await self.client.head_object(Bucket=self.bucket, Key=key)
+        return int(head["ContentLength"])
+
+    async def read(self, key: str, *, chunk_size: int = 1024 * 1024) -> AsyncIterator[bytes]:
+        """The bytes of an object, a chunk at a time. Raises ObjectMissing."""
+        async with _s3_errors():
+            answer = await self.client.get_object(Bucket=self.bucket, Key=key)
+            async with answer["Body"] as body:
+                async for chunk in body.content.iter_chunked(chunk_size):
+                    yield chunk
+
+    async def copy(self, source: str, target: str) -> None:
+        """Inside the bucket, at most 5 GiB. Raises ObjectMissing."""
+        async with _s3_errors():
+            origin = {"Bucket": self.bucket, "Key": source}
+            await self.client.copy_object(Bucket=self.bucket, Key=target, CopySource=origin)
+
+    async def delete(self, key: str) -> None:
+        """Done also when there is nothing to delete."""
+        async with _s3_errors():
+            await self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    async def start_multipart(self, key: str, *, content_type: str) -> str:
+        """Returns S3's id of the upload."""
+        async with _s3_errors():
+            started = await self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=content_type)
+        return str(started["UploadId"])
+
+    async def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> Part:
+        async with _s3_errors():
+            answer = await self.client.upload_part(
+                Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=body
+            )
+        return Part(number, len(body), answer["ETag"])
+
+    async def parts(self, key: str, upload_id: str) -> list[Part]:
+        """The parts that S3 has received, in order. Raises ObjectMissing where the upload has ended."""
+        found: list[Part] = []
+        async with _s3_errors():
+            pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=upload_id)
+            async for page in pages:
+                found += [Part(part["PartNumber"], part["Size"], part["ETag"]) for part in page.get("Parts", ())]
+        return found
+
+    async def complete_multipart(self, key: str, upload_id: str, parts: Iterable[Part]) -> None:
+        """Raises ObjectMissing where the upload has ended already: some servers say so, some do nothing."""
+        listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        async with _s3_errors():
+            await self.client.complete_multipart_upload(
+                Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": listed}
+            )
+
+    async def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Done also when the upload has ended already."""
+        try:
+            async with _s3_errors():
+                await self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+        except ObjectMissing:
+            return
+
+    async def url_to_put(self, key: str, *, expires_in: int) -> str:
+        """A URL with which anybody can write this object; `expires_in` in seconds."""
+        return await self._url("put_object", expires_in, Key=key)
+
+    async def url_to_put_part(self, key: str, upload_id: str, number: int, *, expires_in: int) -> str:
+        return await self._url("upload_part", expires_in, Key=key, UploadId=upload_id, PartNumber=number)
+
+    async def url_to_get(self, key: str, *, name: str, content_type: str, expires_in: int) -> str:
+        """A URL that downloads the object as a file of this name and type; `expires_in` in seconds."""
+        return await self._url(
+            "get_object",
+            expires_in,
+            Key=key,
+            ResponseContentDisposition=attachment(name),
+            ResponseContentType=content_type,
+        )
+
+    async def ping(self) -> None:
+        async with _s3_errors():
+            await self.client.head_bucket(Bucket=self.bucket)
+
+    async def _url(self, method: str, expires_in: int, **parameters: Any) -> str:
+        parameters["Bucket"] = self.bucket
+        url = await self.public.generate_presigned_url(method, Params=parameters, ExpiresIn=expires_in)
+        return str(url)
+
+
+def attachment(name: str) -> str:
+    """`Content-Disposition` of RFC 6266: an ASCII stand-in for old clients, the true name in UTF-8 for all others."""
+    plain = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def _config(endpoint_url: str | None) -> Config:
+    return Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "path" if endpoint_url else "auto"},
+        request_checksum_calculation="when_required",  # the default adds trailers that S3 look-alikes refuse
+        response_checksum_validation="when_required",
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"max_attempts": 3, "mode": "standard"},
+        max_pool_connections=64,
+    )
+
+
+@asynccontextmanager
+async def _s3_errors() -> AsyncIterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        raise (ObjectMissing if code in MISSING else StorageError)(f"{error.operation_name}: {code}") from error
+    except (BotoCoreError, OSError, TimeoutError) as error:
+        raise StorageError(f"S3 is out of reach: {type(error).__name__}") from error

@@ -1,0 +1,112 @@
+"""Redis Streams: append only where the stream ends as believed, and groups that come back by themselves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.exceptions import ResponseError
+
+START: Final = "0-0"
+"""The last id of a stream that has no entry."""
+CONNECTIONS = 64
+CONNECT_TIMEOUT = 5.0
+"""Seconds, also to wait for a free connection."""
+
+COMPARE_AND_APPEND = """
+local function last_generated_id()
+  if redis.call('EXISTS', KEYS[1]) == 0 then return '0-0' end
+  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return info[i + 1] end
+  end
+end
+local last = last_generated_id()
+if last ~= ARGV[1] then return last end
+local i = 2
+while i <= #ARGV do
+  local n = tonumber(ARGV[i + 1])
+  last = redis.call('XADD', KEYS[1], ARGV[i], unpack(ARGV, i + 2, i + 1 + n))
+  i = i + 2 + n
+end
+return last
+"""
+"""KEYS[1] stream; ARGV: the last id we believe in; then for each entry its id, the count of its strings, and those."""
+
+Entry = tuple[str, Mapping[str, str]]
+
+
+class StreamClient(Redis):
+    """A Redis client whose consumer groups cannot vanish: a missing one is created again, from the stream's start.
+
+    Deliveries make reading again harmless; a group created at the stream's end would skip what came before.
+    """
+
+    async def xgroup_create(  # type: ignore[override]
+        self,
+        name: Any,
+        groupname: Any,
+        id: Any = START,  # noqa: A002 - redis-py's name for it
+        **options: Any,
+    ) -> Any:
+        return await super().xgroup_create(name, groupname, id=START, mkstream=True)
+
+    async def xreadgroup(  # type: ignore[override]
+        self, groupname: Any, consumername: Any, streams: Any, **options: Any
+    ) -> Any:
+        """Read for a consumer of a group, as in redis-py; heals a group that is not there (any more)."""
+        try:
+            return await super().xreadgroup(groupname, consumername, streams, **options)
+        except ResponseError as error:
+            if not _group_is_missing(error):
+                raise
+        for stream in streams:
+            await ensure_group(self, stream, groupname)
+        return []
+
+
+def connect(redis_url: str) -> StreamClient:
+    """A client with a bounded pool; replies are bytes."""
+    pool = BlockingConnectionPool.from_url(
+        redis_url, max_connections=CONNECTIONS, timeout=CONNECT_TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT
+    )
+    client = StreamClient(connection_pool=pool)
+    client.auto_close_connection_pool = True
+    return client
+
+
+async def ensure_group(redis: Redis, stream: str, group: str) -> None:
+    try:
+        await redis.xgroup_create(stream, group, id=START, mkstream=True)
+    except ResponseError as error:
+        if not str(error).startswith("BUSYGROUP"):
+            raise
+
+
+async def append(redis: Redis, stream: str, *, believed: str, entries: Sequence[Entry] = ()) -> str:
+    """Append `entries` if the stream's last id is the one believed in; without entries, only ask.
+
+    Returns:
+        The stream's last id now. If it is not that of the last entry, the belief was wrong and nothing was appended.
+
+    """
+    arguments: list[str] = [believed]
+    for entry_id, fields in entries:
+        arguments += (entry_id, str(2 * len(fields)))
+        for pair in fields.items():
+            arguments += pair
+    answer = await _script(redis)(keys=[stream], args=arguments)
+    return str(answer, "ascii") if isinstance(answer, bytes) else str(answer)
+
+
+async def last_id(redis: Redis, stream: str) -> str:
+    """The id of the last entry that the stream ever had."""
+    return await append(redis, stream, believed="?")
+
+
+def _script(redis: Redis) -> Any:
+    return redis.register_script(COMPARE_AND_APPEND)
+
+
+def _group_is_missing(error: ResponseError) -> bool:
+    """The group is not there, or its stream was deleted while we were waiting on it."""
+    return str(error).startswith(("NOGROUP", "UNBLOCKED"))

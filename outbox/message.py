@@ -1,0 +1,86 @@
+"""An event as a row of the outbox, and as an entry of a stream."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ColumnElement, Identity, Index, Text, cast, type_coerce
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
+
+from domain.aggregate import Base, new_id, now
+from domain.event import Event
+
+SOURCE = "/waybill"
+"""CloudEvents `source`; with the event's id it names an event for ever."""
+
+
+class RawJson(UserDefinedType[str]):
+    """A json column, read and written as the text that it holds: subscribers get the bytes that were committed."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "JSON"
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Read it as text: the driver would parse it."""
+        return type_coerce(cast(column, Text), self)
+
+
+class OutboxMessage(Base):
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("ix_outbox_unsequenced", "id", postgresql_where="position IS NULL"),
+        Index("ix_outbox_stream_position", "stream", "position"),
+        Index("ix_outbox_subject_position", "subject", "position"),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    """The order in which rows were written; not a position: transactions commit in another order, or not at all."""
+    position: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    """Its place in the world's order, given by a relay after the commit; null until then."""
+    stream: Mapped[str] = mapped_column(Text)
+    type: Mapped[str] = mapped_column(Text)
+    subject: Mapped[UUID]
+    data: Mapped[str] = mapped_column(RawJson)
+    traceparent: Mapped[str | None] = mapped_column(Text)
+    recorded_at: Mapped[datetime]
+
+    def columns(self) -> dict[str, Any]:
+        """For an INSERT that must know of conflicts; `id` and `position` are given by others."""
+        given = {"event_id", "stream", "type", "subject", "data", "traceparent", "recorded_at"}
+        return {name: getattr(self, name) for name in given}
+
+    @classmethod
+    def carrying(cls, event: Event, *, event_id: UUID | None = None) -> Self:
+        return cls(
+            event_id=event_id or new_id(),
+            stream=event.stream,
+            type=event.type,
+            subject=event.subject,
+            data=event.to_json().decode(),
+            traceparent=None,
+            recorded_at=now(),
+        )
+
+
+def cloud_event(row: Mapping[str, Any]) -> dict[str, str]:
+    """The CloudEvents 1.0 attributes of a sequenced row of `outbox`, as a flat map of text; `data` is JSON."""
+    fields = {
+        "specversion": "1.0",
+        "id": str(row["event_id"]),
+        "source": SOURCE,
+        "type": row["type"],
+        "subject": str(row["subject"]),
+        "time": row["recorded_at"].isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "sequence": str(row["position"]),
+        "partitionkey": str(row["subject"]),
+    }
+    if row["traceparent"]:
+        fields["traceparent"] = row["traceparent"]
+    fields["data"] = row["data"]
+    return fields

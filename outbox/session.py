@@ -1,0 +1,31 @@
+"""The only sessions there are: what an aggregate recorded is stored in the transaction that saves the aggregate."""
+
+from collections.abc import Iterable
+
+from sqlalchemy.event import listens_for
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Session
+
+import outbox.tables  # noqa: F401 - a session must know every table, since they refer to each other
+from domain.aggregate import Aggregate
+from outbox.message import OutboxMessage
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+class OutboxSession(Session):
+    """Stores events beside the change they tell of, so that neither is ever without the other."""
+
+
+@listens_for(OutboxSession, "before_flush")
+def _store_events(session: Session, *_: object) -> None:
+    for aggregate in _aggregates(session):
+        session.add_all(map(OutboxMessage.carrying, aggregate.take_events()))
+
+
+def _aggregates(session: Session) -> Iterable[Aggregate]:
+    return [each for each in (*session.new, *session.dirty) if isinstance(each, Aggregate)]
+
+
+def session_factory(engine: AsyncEngine) -> Sessions:
+    return async_sessionmaker(engine, sync_session_class=OutboxSession, expire_on_commit=False)

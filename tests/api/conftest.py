@@ -1,0 +1,77 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from api.app import create_app
+from domain.accounts.model import Account
+from domain.aggregate import new_id
+from infra.settings import Settings
+from tests.database import Database
+from tests.factories import an_account
+
+
+@dataclass
+class Client:
+    """An HTTP client of one account; `anonymous` has none."""
+
+    account: Account
+    http: httpx.AsyncClient
+    headers: dict[str, str]
+
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        headers = {**self.headers, **options.pop("headers", {})}
+        return await self.http.request(method, path, headers=headers, **options)
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.request("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> httpx.Response:
+        return await self.request("POST", path, **options)
+
+    async def delete(self, path: str, **options: Any) -> httpx.Response:
+        return await self.request("DELETE", path, **options)
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[Litestar]:
+    """Its lifespan lives in a task of its own: pytest would enter and leave it in two."""
+    app, started, ended = create_app(settings), asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with app.lifespan():
+            started.set()
+            await ended.wait()
+
+    living = asyncio.create_task(live())
+    await asyncio.wait([living, asyncio.create_task(started.wait())], return_when=asyncio.FIRST_COMPLETED)
+    yield app
+    ended.set()
+    await living
+
+
+@pytest.fixture
+async def anonymous(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://waybill.test") as client:
+        yield client
+
+
+async def client_of(account: Account, app: Litestar, http: httpx.AsyncClient) -> Client:
+    token = app.state.access_tokens.issue(account.id, new_id()).token
+    return Client(account, http, {"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture
+async def client(app: Litestar, anonymous: httpx.AsyncClient, database: Database) -> Client:
+    return await client_of(await database.save(an_account()), app, anonymous)
+
+
+@pytest.fixture
+async def stranger(app: Litestar, anonymous: httpx.AsyncClient, database: Database) -> Client:
+    """Another account's client."""
+    return await client_of(await database.save(an_account()), app, anonymous)

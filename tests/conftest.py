@@ -1,0 +1,80 @@
+"""Real Postgres, Valkey and S3 for every test: one stack a run, one database a test, copied from a template."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from infra import streams
+from infra.database import create_engine
+from infra.embedded import EmbeddedStack
+from infra.settings import Settings, load_settings
+from infra.storage import Storage
+from migrations.command import alembic_config
+from tests.database import Database
+
+FAST = {"fsync": "off", "full_page_writes": "off"}
+"""The tests lose nothing in a power cut; whoever runs Waybill does, so nothing else turns these off."""
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStack]:
+    async with EmbeddedStack(tmp_path_factory.mktemp("stack"), postgres_settings=FAST) as running:
+        os.environ.update({k: v for k, v in running.environment.items() if k.startswith("AWS_")})
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def template(stack: EmbeddedStack) -> str:
+    """The name of a migrated database to copy."""
+    from alembic import command  # noqa: PLC0415 - slow to import, and not every run needs it
+
+    engine = create_engine(stack.environment["WAYBILL_DATABASE_URL"])
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+    await engine.dispose()
+    return "waybill"
+
+
+@pytest.fixture
+async def settings(stack: EmbeddedStack, template: str) -> AsyncIterator[Settings]:
+    """Settings of a fresh database, an empty Redis and the shared bucket."""
+    name = f"test_{uuid4().hex}"
+    admin_url = stack.environment["WAYBILL_DATABASE_URL"].replace("/waybill?", "/postgres?")
+    admin = await asyncpg.connect(admin_url)
+    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE {template} STRATEGY file_copy')
+    urls = {"WAYBILL_DATABASE_URL": admin_url.replace("/postgres?", f"/{name}?")}
+    yield load_settings({**stack.environment, **urls, "WAYBILL_RETRY_BASE_SECONDS": "0.01"})
+    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await admin.close()
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    engine = create_engine(settings.database_url)
+    yield Database(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[Redis]:
+    client = streams.connect(settings.redis_url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def storage(settings: Settings) -> AsyncIterator[Storage]:
+    async with Storage.connect(settings) as connected:
+        yield connected
+
+
+@pytest.fixture
+def png() -> bytes:
+    """A real PNG of one pixel."""
+    return (Path(__file__).parent / "pixel.png").read_bytes()

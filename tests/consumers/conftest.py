@@ -1,0 +1,31 @@
+import asyncio
+from collections.abc import Callable, Mapping
+
+import pytest
+from redis.asyncio import Redis
+
+from consumers.attempts import Attempts
+from consumers.subscription import CONSUMERS, Consumer, Effect, consumes
+from consumers.worker import ConsumerWorker
+from domain.files.events import FileUploaded
+from outbox.delivery import RetryPolicy
+from tests.database import Database
+
+MakeWorker = Callable[..., ConsumerWorker]
+
+
+def a_consumer(effect: Effect, *, batched: bool = False) -> Consumer:
+    """A consumer of file.uploaded that only this test knows."""
+    consumes(FileUploaded, batched=batched)(effect)
+    return CONSUMERS.pop(effect.__name__)
+
+
+@pytest.fixture
+def make_worker(database: Database, redis: Redis) -> MakeWorker:
+    def make(
+        consumer: Consumer, *, max_attempts: int = 3, resources: Mapping[str, object] | None = None
+    ) -> ConsumerWorker:
+        attempts = Attempts(consumer, database.sessions, RetryPolicy(max_attempts, base=0.01), resources or {})
+        return ConsumerWorker(consumer, f"worker-{id(attempts)}", database.sessions, redis, attempts, asyncio.Event())
+
+    return make

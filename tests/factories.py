@@ -1,0 +1,54 @@
+"""Aggregates and events to test with, valid unless told otherwise."""
+
+from typing import Any
+from uuid import UUID
+
+from domain.accounts.model import Account
+from domain.aggregate import new_id, now
+from domain.files.events import FileUploaded
+from domain.files.model import File
+from domain.files.promise import Place, Promise
+
+
+def an_account(**overrides: Any) -> Account:
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "email": f"{new_id().hex}@example.com",
+        "name": None,
+        "password_hash": "",
+        "created_at": now(),
+    }
+    return Account(**values | overrides)
+
+
+def a_pending_file(
+    *, owner_id: UUID, upload_id: str | None = None, part_size: int | None = None, **promise: Any
+) -> File:
+    values: dict[str, Any] = {"name": "report.pdf", "size": 3, "content_type": "application/pdf"} | promise
+    place = Place(file_id=new_id(), bucket="waybill", upload_id=upload_id, part_size=part_size)
+    return File.promised(Promise(**values), owner_id=owner_id, place=place)
+
+
+def a_processing_file(*, received_sha256: str | None = None, **values: Any) -> File:
+    file = a_pending_file(**values)
+    file.bytes_arrived(received_sha256=received_sha256)
+    return file
+
+
+def an_available_file(*, content_type: str = "application/pdf", **values: Any) -> File:
+    file = a_processing_file(content_type=content_type, **values)
+    file.verified(sha256=file.sha256 or "0" * 64, content_type=content_type)
+    return file
+
+
+def a_file_uploaded(**overrides: Any) -> FileUploaded:
+    values: dict[str, Any] = {
+        "file_id": new_id(),
+        "owner_id": new_id(),
+        "name": "report.pdf",
+        "size": 3,
+        "content_type": "application/pdf",
+        "sha256": None,
+        "version": 2,
+    }
+    return FileUploaded(**values | overrides)

@@ -1,0 +1,156 @@
+"""The storage contract, held by rclone and by moto alike."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+from moto.server import ThreadedMotoServer
+
+from infra.settings import Settings
+from infra.storage import ObjectMissing, Storage, StorageError, attachment
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(params=["rclone", "moto"])
+async def any_storage(request: pytest.FixtureRequest, settings: Settings, moto: str) -> AsyncIterator[Storage]:
+    if request.param == "moto":
+        settings = Settings(s3_bucket="waybill", s3_endpoint_url=moto)
+    async with Storage.connect(settings) as storage:
+        if request.param == "moto":
+            await storage.client.create_bucket(Bucket="waybill")
+        yield storage
+
+
+async def content(storage: Storage, key: str) -> bytes:
+    return b"".join([chunk async for chunk in storage.read(key)])
+
+
+async def test_what_is_put_can_be_read_measured_copied_and_deleted(any_storage: Storage) -> None:
+    key, copy = f"files/{uuid4()}", f"files/{uuid4()}"
+
+    await any_storage.put(key, b"hello", content_type="text/plain")
+    await any_storage.copy(key, copy)
+
+    assert await any_storage.size(key) == 5
+    assert await content(any_storage, copy) == b"hello"
+    await any_storage.delete(key)
+    await any_storage.delete(key)
+    with pytest.raises(ObjectMissing):
+        await any_storage.size(key)
+    assert await any_storage.size(copy) == 5
+
+
+async def test_an_empty_object_is_an_object(any_storage: Storage) -> None:
+    key = f"files/{uuid4()}"
+
+    await any_storage.put(key, b"", content_type="text/plain")
+
+    assert await any_storage.size(key) == 0
+    assert await content(any_storage, key) == b""
+
+
+@pytest.mark.parametrize("call", ["size", "read", "copy"])
+async def test_an_object_that_is_not_there_is_missing(call: str, any_storage: Storage) -> None:
+    with pytest.raises(ObjectMissing):
+        if call == "read":
+            await content(any_storage, "files/nothing")
+        elif call == "copy":
+            await any_storage.copy("files/nothing", "files/something")
+        else:
+            await any_storage.size("files/nothing")
+
+
+async def test_parts_are_listed_and_become_one_object(any_storage: Storage) -> None:
+    key = f"files/{uuid4()}"
+    upload_id = await any_storage.start_multipart(key, content_type="text/plain")
+    assert await any_storage.parts(key, upload_id) == []
+
+    for number, body in enumerate((b"a" * 5 * MIB, b"b"), start=1):
+        await any_storage.put_part(key, upload_id, number, body)
+    listed = await any_storage.parts(key, upload_id)
+    await any_storage.complete_multipart(key, upload_id, listed)
+
+    assert [(part.number, part.size) for part in listed] == [(1, 5 * MIB), (2, 1)]
+    assert await any_storage.size(key) == 5 * MIB + 1
+
+
+async def test_completing_again_either_changes_nothing_or_says_that_the_upload_is_gone(any_storage: Storage) -> None:
+    key = f"files/{uuid4()}"
+    upload_id = await any_storage.start_multipart(key, content_type="text/plain")
+    part = await any_storage.put_part(key, upload_id, 1, b"once")
+    await any_storage.complete_multipart(key, upload_id, [part])
+
+    try:
+        await any_storage.complete_multipart(key, upload_id, [part])
+    except ObjectMissing:
+        pass
+
+    assert await content(any_storage, key) == b"once"
+
+
+async def test_an_aborted_upload_leaves_nothing_and_may_be_aborted_again(any_storage: Storage) -> None:
+    key = f"files/{uuid4()}"
+    upload_id = await any_storage.start_multipart(key, content_type="text/plain")
+    await any_storage.put_part(key, upload_id, 1, b"half")
+
+    await any_storage.abort_multipart(key, upload_id)
+    await any_storage.abort_multipart(key, upload_id)
+
+    with pytest.raises(ObjectMissing):
+        await any_storage.parts(key, upload_id)
+    with pytest.raises(ObjectMissing):
+        await any_storage.size(key)
+
+
+async def test_presigned_urls_write_and_read_with_name_and_type(any_storage: Storage) -> None:
+    key = f"files/{uuid4()}"
+    async with httpx.AsyncClient() as http:
+        put = await http.put(await any_storage.url_to_put(key, expires_in=60), content=b"hello")
+        url = await any_storage.url_to_get(key, name="naïve 報告.txt", content_type="text/markdown", expires_in=60)
+        got = await http.get(url)
+        part_of = await http.get(url, headers={"Range": "bytes=1-2"})
+
+    assert put.status_code == 200
+    assert (got.status_code, got.content) == (200, b"hello")
+    assert got.headers["Content-Type"] == "text/markdown"
+    assert "filename*=UTF-8''na%C3%AFve%20%E5%A0%B1%E5%91%8A.txt" in got.headers["Content-Disposition"]
+    assert part_of.content == b"el"  # with status 206 from S3, 200 from rclone
+
+
+async def test_presigned_parts_become_one_object(any_storage: Storage) -> None:
+    key = f"files/{uuid4()}"
+    upload_id = await any_storage.start_multipart(key, content_type="text/plain")
+    bodies = [b"a" * 5 * MIB, b"b" * 10]
+    async with httpx.AsyncClient() as http:
+        for number, body in enumerate(bodies, start=1):
+            url = await any_storage.url_to_put_part(key, upload_id, number, expires_in=60)
+            assert (await http.put(url, content=body)).status_code == 200
+
+    await any_storage.complete_multipart(key, upload_id, await any_storage.parts(key, upload_id))
+
+    assert await any_storage.size(key) == 5 * MIB + 10
+
+
+async def test_a_server_out_of_reach_is_a_storage_error(stack: object) -> None:
+    nowhere = Settings(s3_bucket="waybill", s3_endpoint_url="http://127.0.0.1:9")
+    async with Storage.connect(nowhere) as storage:
+        with pytest.raises(StorageError):
+            await asyncio.wait_for(storage.ping(), 30)
+
+
+def test_the_stand_in_name_is_plain_ascii_whatever_the_name() -> None:
+    header = attachment('a"b\\c\r\nd%é.txt')
+
+    assert header == "attachment; filename=\"a_b_c__d__.txt\"; filename*=UTF-8''a%22b%5Cc%0D%0Ad%25%C3%A9.txt"

@@ -1,0 +1,58 @@
+"""The command line: one thin file that joins the rooms' own commands."""
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from infra.settings import SettingsError
+
+COMMANDS = {
+    # name: (where it lives, one line for --help); a module is imported only when its command runs
+    "up": ("infra.up:up", "Run everything on this machine, embedded services included."),
+    "env": ("infra.up:env", "Print export lines of the stack in the data dir."),
+    "demo": ("infra.demo.command:demo", "Send real files all the way and compare the bytes."),
+    "api": ("api.server:api", "Serve the HTTP API."),
+    "relay": ("outbox.command:relay", "Turn the outbox into Redis Streams."),
+    "worker": ("consumers.command:worker", "Run the consumers."),
+    "scheduler": ("scheduler.app:scheduler", "Say hourly what is due."),
+    "migrate": ("migrations.command:migrate", "Bring the database to the newest schema."),
+}
+
+
+class LazyGroup(click.Group):
+    """Knows every command's name and help line without importing what runs it, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="waybill")
+def cli() -> None:
+    """Waybill: a file service in which every change is one transaction that tells the world what happened."""
+
+
+def main() -> NoReturn:
+    """Run a command. Exit codes: 0 done, 1 refused or failed, 2 bad input or settings."""
+    try:
+        sys.exit(cli(standalone_mode=True))
+    except SettingsError as error:
+        click.echo(f"waybill: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
