@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -23,7 +24,7 @@ from infra import streams
 from infra.database import create_engine
 from infra.settings import Settings
 from infra.storage import Storage
-from outbox.delivery import RetryPolicy
+from outbox.delivery import Policy
 from outbox.session import Sessions, session_factory
 
 log = structlog.get_logger(__name__)
@@ -122,7 +123,8 @@ class Worker:
     def _worker(
         self, consumer: Consumer, sessions: Sessions, redis: Redis, resources: Mapping[str, Any]
     ) -> ConsumerWorker:
-        policy = RetryPolicy(self.settings.retry_max_attempts, self.settings.retry_base_seconds)
+        lease = timedelta(seconds=self.settings.lease_seconds)
+        policy = Policy(self.settings.retry_max_attempts, self.settings.retry_base_seconds, lease)
         attempts = Attempts(consumer, sessions, policy, resources)
         return ConsumerWorker(consumer, self.worker_id, sessions, redis, attempts, self.stop)
 

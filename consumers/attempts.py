@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from consumers.subscription import Consumer, Unmendable
 from outbox import delivery
-from outbox.delivery import LEASE, LeaseLost, RetryPolicy, State, Ticket
+from outbox.delivery import LeaseLost, Policy, State, Ticket
 from outbox.session import Sessions
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ class Attempts:
 
     consumer: Consumer
     sessions: Sessions
-    policy: RetryPolicy
+    policy: Policy
     resources: Mapping[str, Any]
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when something became due here, so that nobody waits for the next look."""
@@ -66,7 +66,7 @@ class Attempts:
         """Say of everything we hold that we are still at it."""
         if self._held:
             async with self.sessions.begin() as session:
-                await delivery.renew(session, list(self._held.values()))
+                await delivery.renew(session, list(self._held.values()), lease=self.policy.lease)
 
     def stop_starting(self) -> None:
         """From now on nothing new is tried; what comes is handed back."""
@@ -151,9 +151,6 @@ class Attempts:
         self._chains.discard(chain)
         self._places.release()
         self.wake.set()
-
-
-RENEWAL_SECONDS = LEASE.total_seconds() / 3
 
 
 def _by_subject(tasks: Iterable[Task]) -> list[list[Task]]:

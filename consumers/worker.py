@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from consumers.attempts import RENEWAL_SECONDS, UNREACHABLE, Attempts, Task
+from consumers.attempts import UNREACHABLE, Attempts, Task
 from consumers.entry import Fields, Received, received
 from consumers.subscription import Consumer
 from outbox import delivery
@@ -26,9 +26,6 @@ log = structlog.get_logger(__name__)
 DUE_POLL_SECONDS = 0.25
 RETRY_SECONDS = 1.0
 """How long a batch waits before it is tried again while Postgres is away."""
-SWEEP_SECONDS = 15.0
-ABANDONED_AFTER = 60.0
-"""Seconds that an entry may idle in the group before its worker counts as gone."""
 DATA_OF = text("SELECT position, CAST(data AS text) FROM outbox WHERE position = ANY(:positions)")
 
 Entries = Sequence[tuple[bytes, Fields]]
@@ -82,7 +79,14 @@ class ConsumerWorker:
         if not batch:
             return []
         arrivals = [entry.arrival for entry in batch]
-        return await delivery.claim(session, self.consumer.name, list(self.consumer.event_types), arrivals, state=state)
+        return await delivery.claim(
+            session,
+            self.consumer.name,
+            list(self.consumer.event_types),
+            arrivals,
+            state=state,
+            lease=self.attempts.policy.lease,
+        )
 
     async def take_due(self) -> int:
         """Try what is due: retries, hand-backs, replays, and what waited behind an earlier event."""
@@ -90,7 +94,9 @@ class ConsumerWorker:
         if not free:
             return 0
         async with self.sessions.begin() as session:
-            tickets = await delivery.take_due(session, self.consumer.name, self.consumer.event_types, limit=free)
+            tickets = await delivery.take_due(
+                session, self.consumer.name, self.consumer.event_types, limit=free, lease=self.attempts.policy.lease
+            )
             rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in tickets]})
             data: dict[int, str] = {position: text_ for position, text_ in rows}  # noqa: C416 - rows are not tuples to mypy
         await self.attempts.submit(Task(ticket, data.get(ticket.position, "")) for ticket in tickets)
@@ -138,14 +144,18 @@ class ConsumerWorker:
 
     async def keep_leases(self) -> None:
         while not self.stop.is_set():
-            await pause(self.stop, RENEWAL_SECONDS)
+            await pause(self.stop, self._lease_seconds / 3)
             await self._quietly(self.attempts.renew)
 
     async def look_for_abandoned(self) -> None:
         while not self.stop.is_set():
-            await pause(self.stop, SWEEP_SECONDS)
+            await pause(self.stop, self._lease_seconds / 2)
             for stream in self.consumer.streams:
-                await self._quietly(partial(self.sweep, stream, min_idle=ABANDONED_AFTER))
+                await self._quietly(partial(self.sweep, stream, min_idle=2 * self._lease_seconds))
+
+    @property
+    def _lease_seconds(self) -> float:
+        return self.attempts.policy.lease.total_seconds()
 
     async def _quietly(self, look: Callable[[], Awaitable[int | None]]) -> int:
         """Look; where Postgres or Redis is away, say so and look again later."""

@@ -1,11 +1,13 @@
-"""All concepts' events, so that whoever reads the catalogue has them all."""
+"""All concepts' events: whoever reads the catalogue through here has them all."""
 
-import domain.accounts.events
-import domain.files.events
-import domain.schedule.events  # noqa: F401
-from domain.event import CATALOGUE, streams
+from domain.accounts import events as accounts
+from domain.event import CATALOGUE, Event
+from domain.files import events as files
+from domain.schedule import events as schedule
 
-__all__ = ["CATALOGUE", "EXTERNAL", "streams"]
+STREAMS = (accounts.STREAM, files.STREAM, schedule.STREAM)
 
 EXTERNAL = frozenset({"account.registered", "file.indexed", "file.deleted"})
 """Events that no consumer of ours handles: they are for subscribers. Every other one must have a consumer."""
+
+__all__ = ["CATALOGUE", "EXTERNAL", "STREAMS", "Event"]

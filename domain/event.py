@@ -53,8 +53,3 @@ def event(type_: str, *, stream: str) -> Callable[[AnyEvent], AnyEvent]:
         return found
 
     return register
-
-
-def streams() -> tuple[str, ...]:
-    """Every stream that some event belongs to."""
-    return tuple(sorted({event_type.stream for event_type in CATALOGUE.values()}))

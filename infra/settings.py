@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     retention_days: Positive = 30
     retry_max_attempts: Annotated[int, Meta(gt=0, le=100)] = 10
     retry_base_seconds: Seconds = 1.0
+    lease_seconds: Seconds = 30.0
     log_format: Literal["json", "console"] = "console"
 
     @property

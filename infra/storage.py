@@ -1,8 +1,9 @@
 """S3, through the one client of this process. Every call either works or raises StorageError or ObjectMissing."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -44,12 +45,10 @@ class Storage:
     @asynccontextmanager
     async def connect(cls, settings: Settings) -> AsyncIterator[Self]:
         """The bucket of these settings, for as long as the context lasts."""
-        session = aioboto3.Session()
         inside, outside = settings.s3_endpoint_url, settings.s3_browser_endpoint_url
-        async with (
-            session.client("s3", endpoint_url=inside, config=_config(inside)) as client,
-            session.client("s3", endpoint_url=outside, config=_config(outside)) as public,
-        ):
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(_client(inside))
+            public = client if outside == inside else await stack.enter_async_context(_client(outside))
             yield cls(client, public, settings.s3_bucket)
 
     async def put(self, key: str, body: bytes, *, content_type: str) -> None:
@@ -150,6 +149,19 @@ def attachment(name: str) -> str:
     """`Content-Disposition` of RFC 6266: an ASCII stand-in for old clients, the true name in UTF-8 for all others."""
     plain = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+@cache
+def _session() -> aioboto3.Session:
+    """One a process: it reads the credentials, and the long description of S3's API, once."""
+    return aioboto3.Session()
+
+
+def _client(endpoint_url: str | None) -> AbstractAsyncContextManager[Any]:
+    client: AbstractAsyncContextManager[Any] = _session().client(
+        "s3", endpoint_url=endpoint_url, config=_config(endpoint_url)
+    )
+    return client
 
 
 def _config(endpoint_url: str | None) -> Config:

@@ -13,7 +13,7 @@ def relay() -> None:
     import structlog
     import uvloop
 
-    from domain.catalogue import streams as stream_names
+    from domain.catalogue import STREAMS
     from infra import streams
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
@@ -29,8 +29,8 @@ def relay() -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         redis = streams.connect(settings.redis_url)
         try:
-            log.info("relay.ready", streams=stream_names())
-            await run(settings.database_url, redis, stream_names(), stop)
+            log.info("relay.ready", streams=STREAMS)
+            await run(settings.database_url, redis, STREAMS, stop)
         finally:
             await redis.aclose()
         log.info("relay.stopped")

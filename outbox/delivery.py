@@ -13,8 +13,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.aggregate import Base
 
-LEASE = timedelta(seconds=30)
-"""A running delivery whose lease is not renewed belongs to a worker that is gone."""
 MAX_BACKOFF = timedelta(hours=1)
 MAX_ERROR_LENGTH = 8000
 
@@ -74,11 +72,16 @@ class LeaseLost(Exception):
 
 
 @dataclass(frozen=True)
-class RetryPolicy:
-    """Exponential backoff with jitter: `base` seconds, then twice as long each time."""
+class Policy:
+    """How often to try, how long to wait in between, and when a silent worker counts as gone.
+
+    Backoff is exponential with jitter: `base` seconds, then twice as long each time.
+    """
 
     max_attempts: int = 10
     base: float = 1.0
+    lease: timedelta = timedelta(seconds=30)
+    """A running delivery whose lease has not been renewed so long may be taken by another worker."""
 
     def delay(self, attempts: int) -> timedelta:
         """How long to wait after so many attempts have failed."""
@@ -153,7 +156,13 @@ AND held.state = 'running' AND held.attempts = mine.attempt
 
 
 async def claim(
-    session: AsyncSession, consumer: str, types: Iterable[str], arrivals: Sequence[Arrival], *, state: State
+    session: AsyncSession,
+    consumer: str,
+    types: Iterable[str],
+    arrivals: Sequence[Arrival],
+    *,
+    state: State,
+    lease: timedelta,
 ) -> list[Arrival]:
     """Take what nobody has taken, in order; those that must wait behind an earlier event become due instead.
 
@@ -167,7 +176,7 @@ async def claim(
             "types": list(types),
             "together": [arrival.position for arrival in arrivals],
             "state": state,
-            "lease": LEASE,
+            "lease": lease,
             "positions": [arrival.position for arrival in arrivals],
             "event_ids": [arrival.event_id for arrival in arrivals],
             "subjects": [arrival.subject for arrival in arrivals],
@@ -178,10 +187,12 @@ async def claim(
     return sorted((each for each in arrivals if each.position in taken), key=lambda arrival: arrival.position)
 
 
-async def take_due(session: AsyncSession, consumer: str, types: Iterable[str], *, limit: int) -> list[Ticket]:
+async def take_due(
+    session: AsyncSession, consumer: str, types: Iterable[str], *, limit: int, lease: timedelta
+) -> list[Ticket]:
     """Take deliveries that are due, or whose worker is gone. The attempt is counted before it starts."""
     rows = await session.execute(
-        TAKE_DUE, {"consumer": consumer, "types": list(types), "together": [], "lease": LEASE, "limit": limit}
+        TAKE_DUE, {"consumer": consumer, "types": list(types), "together": [], "lease": lease, "limit": limit}
     )
     return sorted((Ticket(*row) for row in rows), key=lambda ticket: ticket.position)
 
@@ -193,7 +204,7 @@ async def finish(session: AsyncSession, ticket: Ticket) -> None:
         raise LeaseLost
 
 
-async def fail(session: AsyncSession, ticket: Ticket, error: str, policy: RetryPolicy, *, final: bool = False) -> State:
+async def fail(session: AsyncSession, ticket: Ticket, error: str, policy: Policy, *, final: bool = False) -> State:
     """Note a failed attempt: due again later, or dead after the last one or where retrying cannot help."""
     state = State.DEAD if final or ticket.attempt >= policy.max_attempts else State.DUE
     values = {
@@ -210,10 +221,10 @@ async def hand_back(session: AsyncSession, ticket: Ticket) -> None:
     await session.execute(HAND_BACK, _key(ticket))
 
 
-async def renew(session: AsyncSession, tickets: Sequence[Ticket]) -> None:
+async def renew(session: AsyncSession, tickets: Sequence[Ticket], *, lease: timedelta) -> None:
     """Say that we are still at it, so that nobody else begins."""
     values = {
-        "lease": LEASE,
+        "lease": lease,
         "consumers": [ticket.consumer for ticket in tickets],
         "positions": [ticket.position for ticket in tickets],
         "attempts": [ticket.attempt for ticket in tickets],

@@ -1,8 +1,11 @@
 """Every table there is: whoever opens a session or migrates must know them all, since they refer to each other."""
 
-import outbox.command_log
-import outbox.delivery
-import outbox.message  # noqa: F401
+from domain.accounts.model import Account
 from domain.aggregate import Base
+from domain.files.model import File
+from outbox.command_log import CommandRecord
+from outbox.delivery import Delivery
+from outbox.message import OutboxMessage
 
+TABLES = (Account, File, OutboxMessage, Delivery, CommandRecord)
 METADATA = Base.metadata

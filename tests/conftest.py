@@ -46,7 +46,7 @@ async def settings(stack: EmbeddedStack, template: str) -> AsyncIterator[Setting
     name = f"test_{uuid4().hex}"
     admin_url = stack.environment["WAYBILL_DATABASE_URL"].replace("/waybill?", "/postgres?")
     admin = await asyncpg.connect(admin_url)
-    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE {template} STRATEGY file_copy')
+    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}')
     urls = {"WAYBILL_DATABASE_URL": admin_url.replace("/postgres?", f"/{name}?")}
     yield load_settings({**stack.environment, **urls, "WAYBILL_RETRY_BASE_SECONDS": "0.01"})
     await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

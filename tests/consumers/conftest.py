@@ -8,7 +8,7 @@ from consumers.attempts import Attempts
 from consumers.subscription import CONSUMERS, Consumer, Effect, consumes
 from consumers.worker import ConsumerWorker
 from domain.files.events import FileUploaded
-from outbox.delivery import RetryPolicy
+from outbox.delivery import Policy
 from tests.database import Database
 
 MakeWorker = Callable[..., ConsumerWorker]
@@ -25,7 +25,7 @@ def make_worker(database: Database, redis: Redis) -> MakeWorker:
     def make(
         consumer: Consumer, *, max_attempts: int = 3, resources: Mapping[str, object] | None = None
     ) -> ConsumerWorker:
-        attempts = Attempts(consumer, database.sessions, RetryPolicy(max_attempts, base=0.01), resources or {})
+        attempts = Attempts(consumer, database.sessions, Policy(max_attempts, base=0.01), resources or {})
         return ConsumerWorker(consumer, f"worker-{id(attempts)}", database.sessions, redis, attempts, asyncio.Event())
 
     return make

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from consumers.subscription import Unmendable
 from consumers.worker import ConsumerWorker
 from domain.aggregate import new_id
-from domain.catalogue import streams as all_streams
+from domain.catalogue import STREAMS
 from domain.event import Event
 from domain.files.events import FileUploaded
 from infra import streams
@@ -39,7 +39,7 @@ async def note(session: AsyncSession, event: FileUploaded) -> None:
 async def publish(database: Database, redis: Redis, *events: Event) -> None:
     await database.record(*events)
     connection: asyncpg.Connection = await database.connect()
-    await Relay(connection, redis, all_streams()).step()
+    await Relay(connection, redis, STREAMS).step()
     await connection.close()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from uuid import uuid4
 
 import httpx
@@ -61,15 +62,13 @@ async def test_an_empty_object_is_an_object(any_storage: Storage) -> None:
     assert await content(any_storage, key) == b""
 
 
-@pytest.mark.parametrize("call", ["size", "read", "copy"])
-async def test_an_object_that_is_not_there_is_missing(call: str, any_storage: Storage) -> None:
+async def test_an_object_that_is_not_there_is_missing(any_storage: Storage) -> None:
     with pytest.raises(ObjectMissing):
-        if call == "read":
-            await content(any_storage, "files/nothing")
-        elif call == "copy":
-            await any_storage.copy("files/nothing", "files/something")
-        else:
-            await any_storage.size("files/nothing")
+        await any_storage.size("files/nothing")
+    with pytest.raises(ObjectMissing):
+        await content(any_storage, "files/nothing")
+    with pytest.raises(ObjectMissing):
+        await any_storage.copy("files/nothing", "files/something")
 
 
 async def test_parts_are_listed_and_become_one_object(any_storage: Storage) -> None:
@@ -92,10 +91,8 @@ async def test_completing_again_either_changes_nothing_or_says_that_the_upload_i
     part = await any_storage.put_part(key, upload_id, 1, b"once")
     await any_storage.complete_multipart(key, upload_id, [part])
 
-    try:
+    with suppress(ObjectMissing):
         await any_storage.complete_multipart(key, upload_id, [part])
-    except ObjectMissing:
-        pass
 
     assert await content(any_storage, key) == b"once"
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from domain.catalogue import streams
+from domain.catalogue import STREAMS
 from outbox.message import OutboxMessage
 from outbox.relay import Relay, StreamAhead
 from tests.database import Database
@@ -27,7 +27,7 @@ async def connections(database: Database) -> AsyncIterator[list[asyncpg.Connecti
 
 @pytest.fixture
 def relay(connections: list[asyncpg.Connection], redis: Redis) -> Relay:
-    return Relay(connections[0], redis, streams())
+    return Relay(connections[0], redis, STREAMS)
 
 
 async def test_a_committed_event_appears_in_its_stream_as_a_cloud_event(
@@ -110,7 +110,7 @@ async def test_a_lost_tail_is_put_back_even_while_new_events_come(
 async def test_three_relays_at_once_neither_lose_nor_double_nor_reorder(
     connections: list[asyncpg.Connection], database: Database, redis: Redis
 ) -> None:
-    relays = [Relay(connection, redis, streams()) for connection in connections]
+    relays = [Relay(connection, redis, STREAMS) for connection in connections]
 
     async def write() -> None:
         for _ in range(100):

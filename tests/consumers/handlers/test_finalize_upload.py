@@ -1,0 +1,158 @@
+"""An upload becomes available only if its bytes are what was promised, on any S3 and after any crash."""
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from consumers.handlers.finalize_upload import finalize_upload
+from domain.accounts.model import Account
+from domain.files.events import FileAvailable, FileRejected, FileUploaded
+from domain.files.model import File, Status
+from domain.files.promise import incoming_key
+from infra.settings import Settings
+from infra.storage import ObjectMissing, Storage
+from tests.consumers.handlers.conftest import Handle
+from tests.database import Database
+from tests.factories import a_pending_file, a_processing_file
+
+MIB = 1024 * 1024
+PART = 5 * MIB
+
+
+@pytest.fixture
+def finalize(handle: Handle, database: Database, storage: Storage, settings: Settings) -> Any:
+    async def run(file: File, **limits: Any) -> File:
+        event = next(event for event in await database.recorded() if isinstance(event, FileUploaded))
+        given = {name: getattr(settings, name) for name in Settings.__struct_fields__} | limits
+        await handle(finalize_upload, event, storage, Settings(**given))
+        return await database.get(file)
+
+    return run
+
+
+async def arrived(file: File, database: Database, storage: Storage, content: bytes) -> File:
+    await storage.put(incoming_key(file.id), content, content_type=file.content_type)
+    return await database.save(file)
+
+
+async def test_a_file_that_keeps_its_promise_becomes_available(
+    finalize: Any, owner: Account, database: Database, storage: Storage, png: bytes
+) -> None:
+    digest = hashlib.sha256(png).hexdigest()
+    promised = a_processing_file(
+        owner_id=owner.id, name="x.bin", size=len(png), sha256=digest, content_type="text/plain"
+    )
+
+    file = await finalize(await arrived(promised, database, storage, png))
+
+    assert (file.status, file.sha256, file.content_type) == (Status.AVAILABLE, digest, "image/png")
+    assert isinstance((await database.recorded())[-1], FileAvailable)
+    assert await storage.size(file.key) == len(png)
+    with pytest.raises(ObjectMissing):  # out of the client's reach, whose URL still works
+        await storage.size(incoming_key(file.id))
+
+
+async def test_an_empty_file_becomes_available(
+    finalize: Any, owner: Account, database: Database, storage: Storage
+) -> None:
+    promised = a_processing_file(owner_id=owner.id, size=0, name="empty.txt", content_type="application/octet-stream")
+
+    file = await finalize(await arrived(promised, database, storage, b""))
+
+    assert (file.status, file.content_type) == (Status.AVAILABLE, "text/plain")
+    assert file.sha256 == hashlib.sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("content", "promise", "limits", "reason"),
+    [
+        (b"abc", {"size": 4}, {}, "size_mismatch"),
+        (b"abc", {"size": 2}, {}, "size_mismatch"),
+        (b"abc", {"size": 3, "sha256": "0" * 64}, {}, "checksum_mismatch"),
+        (b"abc", {"size": 3}, {"max_file_size": 2}, "too_large"),
+        (b"abc", {"size": 3, "content_type": "text/plain"}, {"allowed_types": ("image/",)}, "type_not_allowed"),
+    ],
+)
+async def test_a_file_that_breaks_its_promise_is_rejected(
+    content: bytes,
+    promise: dict[str, Any],
+    limits: dict[str, Any],
+    reason: str,
+    finalize: Any,
+    owner: Account,
+    database: Database,
+    storage: Storage,
+) -> None:
+    promised = a_processing_file(owner_id=owner.id, **promise)
+
+    file = await finalize(await arrived(promised, database, storage, content), **limits)
+
+    assert (file.status, file.rejected_reason) == (Status.REJECTED, reason)
+    event = (await database.recorded())[-1]
+    assert isinstance(event, FileRejected)
+    assert event.reason == reason
+
+
+async def test_a_file_that_never_came_is_rejected(finalize: Any, owner: Account, database: Database) -> None:
+    file = await finalize(await database.save(a_processing_file(owner_id=owner.id)))
+
+    assert file.rejected_reason == "object_missing"
+
+
+@pytest.fixture
+async def multipart(owner: Account, database: Database, storage: Storage) -> File:
+    """A file of two parts, both received and not yet brought together."""
+    file = a_pending_file(owner_id=owner.id, size=PART + 1, name="big.bin", part_size=PART)
+    file.upload_id = await storage.start_multipart(file.key, content_type="application/octet-stream")
+    await storage.put_part(file.key, file.upload_id, 1, b"a" * PART)
+    await storage.put_part(file.key, file.upload_id, 2, b"b")
+    file.bytes_arrived()
+    return await database.save(file)
+
+
+async def test_parts_are_brought_together_from_what_s3_lists(finalize: Any, multipart: File) -> None:
+    file = await finalize(multipart)
+
+    assert file.status == Status.AVAILABLE
+    assert file.sha256 == hashlib.sha256(b"a" * PART + b"b").hexdigest()
+
+
+async def test_a_crash_after_s3_completed_the_upload_is_survived(
+    finalize: Any, multipart: File, storage: Storage
+) -> None:
+    assert multipart.upload_id is not None
+    parts = await storage.parts(multipart.key, multipart.upload_id)
+    await storage.complete_multipart(multipart.key, multipart.upload_id, parts)
+
+    assert (await finalize(multipart)).status == Status.AVAILABLE
+
+
+async def test_a_crash_after_the_object_was_moved_is_survived(
+    finalize: Any, owner: Account, database: Database, storage: Storage
+) -> None:
+    file = await database.save(a_processing_file(owner_id=owner.id))
+    await storage.put(file.key, b"abc", content_type="text/plain")
+
+    assert (await finalize(file)).status == Status.AVAILABLE
+
+
+async def test_bytes_that_passed_through_us_are_not_hashed_again(
+    finalize: Any, owner: Account, database: Database, storage: Storage
+) -> None:
+    seen = "1" * 64  # not their hash: whoever hashed them again would notice
+    file = await database.save(a_processing_file(owner_id=owner.id, received_sha256=seen))
+    await storage.put(file.key, b"abc", content_type="text/plain")
+
+    assert (await finalize(file)).sha256 == seen
+
+
+async def test_a_late_second_delivery_finds_nothing_to_do(
+    finalize: Any, owner: Account, database: Database, storage: Storage
+) -> None:
+    first = await finalize(await arrived(a_processing_file(owner_id=owner.id), database, storage, b"abc"))
+
+    second = await finalize(first)
+
+    assert second.version == first.version
+    assert len(await database.recorded()) == 2

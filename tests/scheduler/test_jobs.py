@@ -1,0 +1,26 @@
+"""Each hour is announced once, whoever announces it."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import time_machine
+
+from domain.schedule.events import ExpiryDue
+from scheduler.jobs import announce_expiry
+from tests.database import Database
+
+
+async def test_two_schedulers_announce_an_hour_once(database: Database) -> None:
+    first = await asyncio.gather(*(announce_expiry(database.sessions) for _ in range(4)))
+
+    assert sorted(first) == [False, False, False, True]
+    assert len(await database.recorded()) == 1
+
+
+async def test_a_restart_across_the_hour_announces_both_hours_once(database: Database) -> None:
+    for moment in ((0, 59, 59), (0, 59, 59), (1, 0, 1)):
+        with time_machine.travel(datetime(2026, 11, 22, *moment, tzinfo=UTC)):
+            await announce_expiry(database.sessions)
+
+    ticks = [event.due_at.hour for event in await database.recorded() if isinstance(event, ExpiryDue)]
+    assert ticks == [0, 1]
