@@ -10,6 +10,8 @@ ARGS  ?=
 
 # The system's certificates: uv's own do not know a company's TLS proxy.
 export UV_SYSTEM_CERTS := 1
+# Every process of ours starts a second sooner when nothing has to be compiled first.
+export UV_COMPILE_BYTECODE := 1
 # The Python that is here, never one from elsewhere.
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(VENV)

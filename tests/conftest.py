@@ -41,16 +41,24 @@ async def template(stack: EmbeddedStack) -> str:
 
 
 @pytest.fixture
-async def settings(stack: EmbeddedStack, template: str) -> AsyncIterator[Settings]:
-    """Settings of a fresh database, an empty Redis and the shared bucket."""
+async def environment(stack: EmbeddedStack, template: str) -> AsyncIterator[dict[str, str]]:
+    """The stack's environment, with a fresh database; retries and leases are short."""
     name = f"test_{uuid4().hex}"
     admin_url = stack.environment["WAYBILL_DATABASE_URL"].replace("/waybill?", "/postgres?")
     admin = await asyncpg.connect(admin_url)
     await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}')
-    urls = {"WAYBILL_DATABASE_URL": admin_url.replace("/postgres?", f"/{name}?")}
-    yield load_settings({**stack.environment, **urls, "WAYBILL_RETRY_BASE_SECONDS": "0.01"})
+    yield stack.environment | {
+        "WAYBILL_DATABASE_URL": admin_url.replace("/postgres?", f"/{name}?"),
+        "WAYBILL_RETRY_BASE_SECONDS": "0.01",
+        "WAYBILL_LEASE_SECONDS": "1",
+    }
     await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await admin.close()
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Settings:
+    return load_settings(environment)
 
 
 @pytest.fixture
