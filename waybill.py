@@ -10,8 +10,8 @@ from infra.settings import SettingsError
 
 COMMANDS = {
     # name: (where it lives, one line for --help); a module is imported only when its command runs
-    "up": ("infra.up:up", "Run everything on this machine, embedded services included."),
-    "env": ("infra.up:env", "Print export lines of the stack in the data dir."),
+    "up": ("infra.up.command:up", "Run everything on this machine, embedded services included."),
+    "env": ("infra.up.command:env", "Print export lines of the stack in the data dir."),
     "demo": ("infra.demo.command:demo", "Send real files all the way and compare the bytes."),
     "api": ("api.server:api", "Serve the HTTP API."),
     "relay": ("outbox.command:relay", "Turn the outbox into Redis Streams."),

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.program import ProgramError
 from infra.services import mail, objects, postgres, postgres_user, valkey
 from infra.services.data_dir import DataDir, DataDirError
-from infra.supervisor import Supervisor
+from infra.supervision.program import ProgramError
+from infra.supervision.supervisor import Supervisor
 
 REGION = "us-east-1"
 

@@ -19,7 +19,12 @@ def announced(data_dir: Path, environment: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
+        withdraw(data_dir)
+
+
+def withdraw(data_dir: Path) -> None:
+    """Remove what a killed stack left behind: the next one holds the lock before it has an address."""
+    (data_dir / ENVIRONMENT_FILE).unlink(missing_ok=True)
 
 
 def environment(data_dir: Path) -> dict[str, str] | None:

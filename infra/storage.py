@@ -69,6 +69,13 @@ class Storage:
                 async for chunk in body.content.iter_chunked(chunk_size):
                     yield chunk
 
+    async def read_start(self, key: str, length: int) -> bytes:
+        """The first `length` bytes at most, of an object that is not empty. Raises ObjectMissing."""
+        async with _s3_errors():
+            answer = await self.client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{length - 1}")
+            async with answer["Body"] as body:
+                return bytes(await body.read())
+
     async def copy(self, source: str, target: str) -> None:
         """Inside the bucket, at most 5 GiB. Raises ObjectMissing."""
         async with _s3_errors():

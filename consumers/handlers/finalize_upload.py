@@ -60,12 +60,13 @@ async def _complete(file: File, upload_id: str, storage: Storage) -> None:
 
 
 async def _measure(file: File, storage: Storage) -> Measured:
-    """Read the bytes once; where they passed through us, only their beginning."""
+    """Read the bytes once; where they passed through us and were hashed then, only their beginning."""
     size = await storage.size(file.key)
-    digest, head, hashing = hashlib.sha256(), b"", file.received_sha256 is None
+    if file.received_sha256 is not None:
+        head = await storage.read_start(file.key, HEAD_BYTES) if size else b""
+        return Measured(size=size, sha256=file.received_sha256, head=head)
+    digest, head = hashlib.sha256(), b""
     async for chunk in storage.read(file.key):
         head = head or chunk[:HEAD_BYTES]
-        if not hashing:
-            break
         digest.update(chunk)
-    return Measured(size=size, sha256=file.received_sha256 or digest.hexdigest(), head=head)
+    return Measured(size=size, sha256=digest.hexdigest(), head=head)

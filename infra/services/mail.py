@@ -3,8 +3,8 @@
 import asyncio
 import sys
 
-from infra.program import Program
 from infra.services.data_dir import DataDir
+from infra.supervision.program import Program
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 

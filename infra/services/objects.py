@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.program import Program
 from infra.services.data_dir import DataDir, DataDirError
+from infra.supervision.program import Program
 
 BUCKET = "waybill"
 

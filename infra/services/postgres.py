@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from infra.program import Program
 from infra.services import postgres_user
 from infra.services.data_dir import DataDir, DataDirError
+from infra.supervision.program import Program
 
 VERSION = "18"
 DATABASE = "waybill"

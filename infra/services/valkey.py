@@ -5,8 +5,8 @@ import importlib.util
 from pathlib import Path
 from urllib.parse import quote
 
-from infra.program import Program
 from infra.services.data_dir import DataDir, DataDirError
+from infra.supervision.program import Program
 
 SOCKET = "valkey.sock"
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.program import Program
+from infra.supervision.program import Program
 
 SETTLED_SECONDS = 15.0
 FOREVER = "import time; time.sleep(3600)"

@@ -53,6 +53,14 @@ async def test_what_is_put_can_be_read_measured_copied_and_deleted(any_storage: 
     assert await any_storage.size(copy) == 5
 
 
+async def test_the_start_of_an_object_can_be_read_alone(any_storage: Storage) -> None:
+    key = f"files/{uuid4()}"
+    await any_storage.put(key, b"hello", content_type="text/plain")
+
+    assert await any_storage.read_start(key, 2) == b"he"
+    assert await any_storage.read_start(key, 100) == b"hello"
+
+
 async def test_an_empty_object_is_an_object(any_storage: Storage) -> None:
     key = f"files/{uuid4()}"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.child import LOG_LIMIT
-from infra.program import ProgramError
-from infra.supervisor import Backoff, Supervisor
+from infra.supervision.child import LOG_LIMIT
+from infra.supervision.program import ProgramError
+from infra.supervision.supervisor import Backoff, Supervisor
 from tests.infra.processes import FOREVER, a_program, eventually, is_alive
 
 STUBBORN = (
@@ -19,7 +19,7 @@ STUBBORN = (
 )
 PARENT = """
 import asyncio, pathlib, sys
-from infra.supervisor import Supervisor
+from infra.supervision.supervisor import Supervisor
 from tests.infra.processes import a_program
 
 async def main(directory):

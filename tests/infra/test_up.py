@@ -15,10 +15,10 @@ import psutil  # comes with the Postgres wheel
 import pytest
 from click.testing import CliRunner
 
-from infra.up import env
+from infra.up.command import env
 from tests.infra.processes import eventually, is_alive
 
-UP = "import sys, infra.up; infra.up.up(sys.argv[1:])"
+UP = "import sys, infra.up.command; infra.up.command.up(sys.argv[1:])"
 WAYBILL = """
 import http.server, os, pathlib, signal, sys, time
 command = sys.argv[1]

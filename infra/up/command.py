@@ -16,12 +16,12 @@ import click
 
 from infra import running
 from infra.embedded import EmbeddedStack, StackError
-from infra.processes import Programs
-from infra.program import ProgramError
 from infra.services.data_dir import is_free
 from infra.services.objects import listens
 from infra.settings import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR, PREFIX, load_settings
-from infra.welcome import Welcome
+from infra.supervision.program import ProgramError
+from infra.up.processes import Programs
+from infra.up.welcome import Welcome
 
 PUBLIC_URL = f"{PREFIX}PUBLIC_URL"
 LOOPBACK = "http://127.0.0.1:"
@@ -104,6 +104,7 @@ async def _serve(stack: EmbeddedStack, options: Options) -> None:
     if not is_free(options.port) or await listens(options.port):
         raise StackError(f"port {options.port} is taken on this machine; choose another with --port")
     async with stack:
+        running.withdraw(stack.data_dir.path)
         settings = _settings(stack.environment, options)
         programs = Programs(stack.data_dir, {**_foreign(), **settings})
         await stack.supervisor.run(programs.named("migrate", within=MIGRATION_SECONDS))

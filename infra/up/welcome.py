@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 ACCOUNT = """'{"email": "me@example.com", "password": "correct horse battery"}'"""
+BEARER = '-H "Authorization: Bearer $TOKEN"'
 JSON_TYPE = "'Content-Type: application/json'"
 
 
@@ -39,15 +40,13 @@ class Welcome:
         return (
             f"curl -s {self.url}/v1/accounts -H {JSON_TYPE} -d {ACCOUNT}",
             f"TOKEN=$(curl -s {self.url}/v1/sessions -H {JSON_TYPE} -d {ACCOUNT} | {extract})",
-            f'echo "hello" | curl -s -T - {self.url}/u/hello.txt -H "Authorization: Bearer $TOKEN"',
-            f'curl -s "{self.url}/v1/files?q=hello" -H "Authorization: Bearer $TOKEN"',
-            f'curl -sN "{self.url}/v1/events/stream?after=0" -H "Authorization: Bearer $TOKEN"',
+            f'echo "hello" | curl -s -F "file=@-;filename=hello.txt" {self.url}/v1/files {BEARER}',
+            f'curl -s "{self.url}/v1/files?q=hello" {BEARER}',
         )
 
     def _places(self) -> Table:
         table = Table.grid(padding=(0, 3))
         table.add_row("  API", f"{self.url}/schema/openapi.json")
-        table.add_row("  Events", f"{self.url}/asyncapi.json")
         table.add_row("  Health", f"{self.url}/health/ready")
         table.add_row("  Mail", f"{self.maildir}/new")
         table.add_row("  Logs", f"{self.data_dir}/log")

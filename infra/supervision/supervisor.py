@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from infra.child import Child, Guard
-from infra.program import Program
+from infra.supervision.child import Child, Guard
+from infra.supervision.program import Program
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from infra.program import Program
 from infra.services.data_dir import DataDir
+from infra.supervision.program import Program
 
 DRAIN_SECONDS = 12.0
 """Each command drains for 10 s; this is a little more."""

@@ -9,8 +9,8 @@ import sys
 from asyncio.subprocess import Process
 from pathlib import Path
 
-from infra import guard
-from infra.program import Program, ProgramError
+from infra.supervision import guard
+from infra.supervision.program import Program, ProgramError
 
 LOG_LIMIT = 10 * 1024 * 1024
 TAIL_LINES = 3

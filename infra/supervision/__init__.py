@@ -1,0 +1,1 @@
+"""Child processes: started by readiness, restarted when they crash, ended with their parent however it ends."""

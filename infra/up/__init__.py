@@ -1,0 +1,1 @@
+"""`waybill up`: everything on one machine."""
