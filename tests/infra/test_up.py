@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from infra.up.command import env
 from tests.infra.processes import eventually, is_alive
 
+PROCESSES = ("api", "relay", "scheduler", "worker")
 UP = "import sys, infra.up.command; infra.up.command.up(sys.argv[1:])"
 WAYBILL = """
 import http.server, os, pathlib, signal, sys, time
@@ -30,6 +31,8 @@ def end(*_):
         ends.write(command + " ")
     os._exit(0)
 signal.signal(signal.SIGTERM, end)
+with open("begun", "a") as begun:
+    begun.write(command + " ")
 if command != "api":
     time.sleep(3600)
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -66,6 +69,7 @@ async def _running(directory: Path, port: int, **variables: str) -> AsyncIterato
     try:
         assert process.stdout is not None
         assert json.loads(await process.stdout.readline())["url"] == f"http://127.0.0.1:{port}"
+        await eventually(lambda: len((directory / "begun").read_text().split()) >= len(PROCESSES))
         yield process
     finally:
         if process.returncode is None:
