@@ -8,8 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from consumers.subscription import Consumer, Unmendable
 from outbox import delivery
@@ -17,9 +15,6 @@ from outbox.delivery import LeaseLost, Policy, State, Ticket
 from outbox.session import Sessions
 
 log = structlog.get_logger(__name__)
-
-UNREACHABLE = (OperationalError, InterfaceError, PoolTimeout, OSError)
-"""Postgres is away: no attempt has failed, there is only nobody to write it down."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +79,13 @@ class Attempts:
             await self._hand_back(ticket)
 
     async def _run(self, chain: Sequence[Task]) -> None:
-        for index, task in enumerate(chain):
-            if self._stopping or not await self._try(task):
-                for rest in chain[index + (not self._stopping) :]:
-                    await self._hand_back(rest.ticket)
-                return
+        """One after the other; behind one that failed, or when we are to stop, the rest is for somebody else."""
+        rest = list(chain)
+        while rest and not self._stopping:
+            if not await self._try(rest.pop(0)):
+                break
+        for task in rest:
+            await self._hand_back(task.ticket)
 
     async def _try(self, task: Task) -> bool:
         """Whether the effect happened. Whatever happens instead is written down, and raises nothing."""
@@ -96,10 +93,6 @@ class Attempts:
             await self._attempt(task)
         except LeaseLost:
             log.warning("delivery.lease_lost", consumer=self.consumer.name, position=task.ticket.position)
-        except UNREACHABLE as error:
-            log.warning(
-                "delivery.postgres_unreachable", consumer=self.consumer.name, error=str(error).partition("\n")[0]
-            )
         except Exception as error:  # noqa: BLE001 - a handler may raise anything; it is recorded, retried, then dead
             await self._failed(task.ticket, error)
         else:
@@ -116,14 +109,15 @@ class Attempts:
             await session.commit()
 
     async def _failed(self, ticket: Ticket, error: Exception) -> None:
+        """Note it. Where Postgres is away, nobody can: the lease ends, and somebody takes the ticket again."""
         reason = "".join(traceback.format_exception(error))
         try:
             async with self.sessions.begin() as session:
                 final = isinstance(error, Unmendable)
                 state = await delivery.fail(session, ticket, reason, self.policy, final=final)
-        except (DBAPIError, *UNREACHABLE):
-            log.exception("delivery.not_noted", consumer=self.consumer.name, position=ticket.position)
-            return  # its lease ends, and somebody takes it again
+        except Exception as unnoted:  # noqa: BLE001 - the lease ends, and somebody takes the ticket again
+            log.warning("delivery.not_noted", position=ticket.position, error=repr(error), because=one_line(unnoted))
+            return
         self.wake.set()
         level = log.error if state is State.DEAD else log.warning
         level(
@@ -140,8 +134,8 @@ class Attempts:
         try:
             async with self.sessions.begin() as session:
                 await delivery.hand_back(session, ticket)
-        except (DBAPIError, *UNREACHABLE) as error:
-            log.warning("delivery.not_handed_back", position=ticket.position, error=str(error).partition("\n")[0])
+        except Exception as error:  # noqa: BLE001 - the lease ends, and somebody takes the ticket again
+            log.warning("delivery.not_handed_back", position=ticket.position, error=one_line(error))
         self.wake.set()
 
     def needs(self) -> list[Any]:
@@ -158,3 +152,7 @@ def _by_subject(tasks: Iterable[Task]) -> list[list[Task]]:
     for task in tasks:
         chains.setdefault(task.ticket.subject, []).append(task)
     return list(chains.values())
+
+
+def one_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -11,6 +11,7 @@ from outbox.delivery import Arrival
 log = structlog.get_logger(__name__)
 
 Fields = Mapping[bytes, bytes]
+MAX_POSITION = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def _read(entry_id: bytes, fields: Fields) -> Received | None:
     try:
         return Received(
             Arrival(
-                position=int(entry_id.partition(b"-")[0]),
+                position=_position(entry_id),
                 event_id=UUID(fields[b"id"].decode()),
                 subject=UUID(fields[b"subject"].decode()),
                 type=fields[b"type"].decode(),
@@ -43,3 +44,11 @@ def _read(entry_id: bytes, fields: Fields) -> Received | None:
         # Not written by a relay of ours, so no row of the outbox waits for it: nothing is lost by leaving it out.
         log.warning("consumer.foreign_entry", entry_id=entry_id.decode(errors="replace"), error=repr(error))
         return None
+
+
+def _position(entry_id: bytes) -> int:
+    """Raises ValueError for an id that no relay of ours gives."""
+    position, _, rest = entry_id.partition(b"-")
+    if rest != b"0" or int(position) > MAX_POSITION:
+        raise ValueError(f"not a position: {entry_id!r}")
+    return int(position)

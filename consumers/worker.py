@@ -11,11 +11,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from consumers.attempts import UNREACHABLE, Attempts, Task
+from consumers.attempts import Attempts, Task, one_line
 from consumers.entry import Fields, Received, received
 from consumers.subscription import Consumer
+from infra.database import DatabaseUnreachable, is_away
 from outbox import delivery
 from outbox.delivery import Arrival, State, Ticket
 from outbox.relay import pause
@@ -46,8 +48,9 @@ class ConsumerWorker:
         while not self.stop.is_set():
             try:
                 await (self._handle_together(batch) if self.consumer.batched else self._handle_apart(batch))
-            except UNREACHABLE as error:
-                log.warning("consumer.waits_for_postgres", consumer=self.consumer.name, error=_line(error))
+            except (DBAPIError, DatabaseUnreachable, PoolTimeout) as error:
+                # A handler's own errors never come here: what could not be done is the claim, and it can be done later.
+                log.warning("consumer.waits_for_postgres", consumer=self.consumer.name, error=one_line(error))
                 await pause(self.stop, RETRY_SECONDS)
             else:
                 await self.redis.xack(stream, self.consumer.name, *(entry_id for entry_id, _ in entries))
@@ -61,9 +64,10 @@ class ConsumerWorker:
                 for arrival in await self._claim(session, batch, State.DONE):
                     event = self.consumer.decode(arrival.type, data[arrival.position])
                     await self.consumer.effect(session, event, *self.attempts.needs())
-        except UNREACHABLE:
-            raise
-        except Exception as error:  # noqa: BLE001 - whichever it was, it will fail again alone and be recorded there
+        except Exception as error:
+            if is_away(error):
+                raise
+            # Whichever it was, it will fail again alone, and be recorded there.
             log.warning("consumer.batch_failed", consumer=self.consumer.name, size=len(batch), error=repr(error))
             await self._handle_apart(batch)
 
@@ -95,7 +99,7 @@ class ConsumerWorker:
             return 0
         async with self.sessions.begin() as session:
             tickets = await delivery.take_due(
-                session, self.consumer.name, self.consumer.event_types, limit=free, lease=self.attempts.policy.lease
+                session, self.consumer.name, self.consumer.event_types, self.attempts.policy, limit=free
             )
             rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in tickets]})
             data: dict[int, str] = {position: text_ for position, text_ in rows}  # noqa: C416 - rows are not tuples to mypy
@@ -132,8 +136,14 @@ class ConsumerWorker:
     async def leave(self) -> None:
         """Hand back what was fetched and not handled, so that nothing waits for a time-out; then leave the groups."""
         for stream in self.consumer.streams:
-            while await self.sweep(stream, min_idle=0, owner=self.worker_id):
+            while await self._quietly(partial(self.sweep, stream, min_idle=0, owner=self.worker_id)):
                 continue
+            await self._quietly(partial(self._leave_group, stream))
+
+    async def _leave_group(self, stream: str) -> None:
+        """Unless something could not be handed back: removing a consumer forgets what it had fetched."""
+        mine: Any = await self.redis.xpending_range(stream, self.consumer.name, "-", "+", 1, self.worker_id)
+        if not mine:
             await self.redis.xgroup_delconsumer(stream, self.consumer.name, self.worker_id)
 
     async def look_for_due(self) -> None:
@@ -161,8 +171,8 @@ class ConsumerWorker:
         """Look; where Postgres or Redis is away, say so and look again later."""
         try:
             return await look() or 0
-        except (*UNREACHABLE, DBAPIError, RedisError) as error:
-            log.warning("consumer.unreachable", consumer=self.consumer.name, error=_line(error))
+        except (DBAPIError, DatabaseUnreachable, PoolTimeout, RedisError) as error:
+            log.warning("consumer.unreachable", consumer=self.consumer.name, error=one_line(error))
             await pause(self.stop, RETRY_SECONDS)
             return 0
 

@@ -1,9 +1,11 @@
-"""Postgres: one engine per process."""
+"""Postgres: how to connect, one engine per process, and how to tell that it is away from any other error."""
 
-from sqlalchemy import URL, make_url
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-APPLICATION_SETTINGS = {
+SESSION_SETTINGS = {
     "synchronous_commit": "on",  # with it off, acknowledged commits are lost in a crash
     "statement_timeout": "30000",  # ms
     "lock_timeout": "10000",  # ms
@@ -12,23 +14,44 @@ APPLICATION_SETTINGS = {
 }
 CONNECT_TIMEOUT = 5.0
 """Seconds; a request waits no longer for Postgres before it is answered 503."""
+AWAY = ("08", "53", "57P")
+"""SQLSTATEs, by their beginnings: no connection, no resources, shutting down or starting up."""
+
+
+class DatabaseUnreachable(Exception):
+    """Postgres cannot be reached; nothing has happened."""
+
+
+async def connect(database_url: str, *, application_name: str) -> asyncpg.Connection:
+    """A connection of its own. Raises DatabaseUnreachable."""
+    try:
+        return await asyncpg.connect(
+            database_url,
+            timeout=CONNECT_TIMEOUT,
+            server_settings={**SESSION_SETTINGS, "application_name": application_name},
+        )
+    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+        raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
 
 
 def create_engine(database_url: str, *, pool_size: int = 16, application_name: str = "waybill") -> AsyncEngine:
     """The engine of a process; connections are made when they are first needed."""
+
+    async def creator() -> asyncpg.Connection:
+        return await connect(database_url, application_name=application_name)
+
     return create_async_engine(
-        sqlalchemy_url(database_url),
+        "postgresql+asyncpg://",
+        async_creator=creator,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT,
-        pool_pre_ping=False,
-        connect_args={
-            "timeout": CONNECT_TIMEOUT,
-            "server_settings": {**APPLICATION_SETTINGS, "application_name": application_name},
-        },
     )
 
 
-def sqlalchemy_url(database_url: str) -> URL:
-    """`postgresql://…`, as every Postgres tool takes it, for SQLAlchemy with asyncpg."""
-    return make_url(database_url).set(drivername="postgresql+asyncpg")
+def is_away(error: BaseException) -> bool:
+    """Whether Postgres, and not what was asked of it, is the cause: the same may work a moment later."""
+    if isinstance(error, DBAPIError):
+        sqlstate = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or sqlstate.startswith(AWAY)
+    return isinstance(error, DatabaseUnreachable | PoolTimeout)

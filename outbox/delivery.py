@@ -132,6 +132,13 @@ WHERE taken.consumer = free.consumer AND taken.position = free.position
 RETURNING taken.consumer, taken.position, taken.event_id, taken.subject, taken.type, taken.attempts
 """)
 
+BURY = text("""
+UPDATE deliveries SET state = 'dead', due_at = NULL, updated_at = now(),
+    last_error = concat_ws(E'\\n', last_error, 'its worker was gone before the last attempt ended')
+WHERE consumer = :consumer AND state = 'running' AND due_at <= now() AND attempts >= :max_attempts
+""")
+"""An event that kills whoever handles it is bounded too."""
+
 MINE = "WHERE consumer = :consumer AND position = :position AND state = 'running' AND attempts = :attempt"
 
 FINISH = text(f"UPDATE deliveries SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {MINE}")
@@ -188,11 +195,12 @@ async def claim(
 
 
 async def take_due(
-    session: AsyncSession, consumer: str, types: Iterable[str], *, limit: int, lease: timedelta
+    session: AsyncSession, consumer: str, types: Iterable[str], policy: Policy, *, limit: int
 ) -> list[Ticket]:
     """Take deliveries that are due, or whose worker is gone. The attempt is counted before it starts."""
+    await session.execute(BURY, {"consumer": consumer, "max_attempts": policy.max_attempts})
     rows = await session.execute(
-        TAKE_DUE, {"consumer": consumer, "types": list(types), "together": [], "lease": lease, "limit": limit}
+        TAKE_DUE, {"consumer": consumer, "types": list(types), "together": [], "lease": policy.lease, "limit": limit}
     )
     return sorted((Ticket(*row) for row in rows), key=lambda ticket: ticket.position)
 

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra import streams
+from infra.database import DatabaseUnreachable, connect
 from outbox.message import cloud_event
 
 log = structlog.get_logger(__name__)
@@ -124,7 +125,7 @@ async def run(database_url: str, redis: Redis, stream_names: Sequence[str], stop
     failures = 0
     while not stop.is_set():
         try:
-            connection = await asyncpg.connect(database_url, timeout=5, command_timeout=30)
+            connection = await connect(database_url, application_name="waybill-relay")
             try:
                 relay = Relay(connection, redis, stream_names)
                 await relay.step()
@@ -132,7 +133,7 @@ async def run(database_url: str, redis: Redis, stream_names: Sequence[str], stop
                 await _poll(relay, stop)
             finally:
                 connection.terminate()
-        except (OSError, TimeoutError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (DatabaseUnreachable, OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             failures += 1
             delay = min(MAX_BACKOFF_SECONDS, 0.05 * 2**failures) * random.uniform(0.5, 1)  # noqa: S311 - jitter
             log.warning("relay.unreachable", error=str(error) or type(error).__name__, retry_in=round(delay, 2))

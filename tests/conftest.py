@@ -64,7 +64,7 @@ def settings(environment: dict[str, str]) -> Settings:
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
     engine = create_engine(settings.database_url)
-    yield Database(engine)
+    yield Database(settings.database_url, engine)
     await engine.dispose()
 
 

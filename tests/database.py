@@ -17,13 +17,10 @@ AnAggregate = TypeVar("AnAggregate", bound=Aggregate)
 
 
 class Database:
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, url: str, engine: AsyncEngine) -> None:
+        self.url = url
         self.engine = engine
         self.sessions = session_factory(engine)
-
-    @property
-    def url(self) -> str:
-        return self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     async def save(self, aggregate: AnAggregate) -> AnAggregate:
         """Store it with whatever it recorded."""

@@ -6,7 +6,7 @@ from consumers.subscription import consumes
 from domain.files.events import FileUploaded
 from domain.files.finalization import Measured, verdict
 from domain.files.model import File
-from domain.files.promise import incoming_key
+from domain.files.promise import incoming_key, object_key
 from infra.settings import Settings
 from infra.storage import ObjectMissing, Storage
 
@@ -24,7 +24,10 @@ async def finalize_upload(session: AsyncSession, event: FileUploaded, storage: S
     await session.rollback()  # no connection is held while S3 works, however big the file
     measured = await _measured(file, storage)
     file = await session.get_one(File, event.file_id, with_for_update=True)
-    if file.is_processing:
+    if file.needs_no_bytes:  # deleted meanwhile, perhaps before we brought its bytes together
+        await session.rollback()
+        await storage.delete(object_key(event.file_id))
+    elif file.is_processing:
         verdict(file, measured, max_size=settings.max_file_size, allowed_types=settings.allowed_types)
 
 

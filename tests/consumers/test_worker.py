@@ -109,6 +109,53 @@ async def test_one_failing_event_leaves_its_neighbours_unharmed(
     assert "Traceback" in error
 
 
+@pytest.mark.parametrize("batched", [True, False])
+async def test_a_handler_whose_own_io_fails_is_not_mistaken_for_a_database_that_is_away(
+    batched: bool, make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    async def refused(session: AsyncSession, event: FileUploaded) -> None:
+        raise ConnectionRefusedError
+
+    worker = make_worker(a_consumer(refused, batched=batched))
+    await publish(database, redis, a_file_uploaded())
+
+    await worker.handle(STREAM, await read(worker, redis))
+
+    assert await settled(worker, database) == [("dead", 3)]
+
+
+@pytest.mark.parametrize("batched", [True, False])
+async def test_a_statement_that_fails_is_the_handlers_failure(
+    batched: bool, make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    async def divides_by_zero(session: AsyncSession, event: FileUploaded) -> None:
+        await session.execute(text("SELECT 1 / 0"))
+
+    worker = make_worker(a_consumer(divides_by_zero, batched=batched))
+    await publish(database, redis, a_file_uploaded())
+
+    await worker.handle(STREAM, await read(worker, redis))
+
+    assert await settled(worker, database) == [("dead", 3)]
+
+
+async def test_an_event_that_kills_every_worker_is_dead_after_the_last_attempt(
+    make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker = make_worker(a_consumer(note), max_attempts=3)
+    await publish(database, redis, a_file_uploaded())
+    await worker.handle(STREAM, await read(worker, redis))
+    await settled(worker, database)
+    await database.execute(
+        "UPDATE deliveries SET state = 'running', attempts = 3, due_at = now() - interval '1 second'"
+    )
+
+    assert await settled(worker, database) == [("dead", 3)]
+    assert await database.rows("SELECT last_error FROM deliveries") == [
+        ("its worker was gone before the last attempt ended",)
+    ]
+
+
 async def test_what_retrying_cannot_mend_is_dead_at_once(
     make_worker: MakeWorker, database: Database, redis: Redis
 ) -> None:

@@ -156,3 +156,23 @@ async def test_a_late_second_delivery_finds_nothing_to_do(
 
     assert second.version == first.version
     assert len(await database.recorded()) == 2
+
+
+async def test_a_file_deleted_while_its_bytes_are_brought_together_leaves_none_behind(
+    owner: Account, database: Database, storage: Storage, settings: Settings, handle: Handle
+) -> None:
+    file = await arrived(a_processing_file(owner_id=owner.id), database, storage, b"abc")
+
+    class Deleting(Storage):
+        """The owner deletes the file, and its bytes are removed, just before they are moved to their place."""
+
+        async def copy(self, source: str, target: str) -> None:
+            await database.execute("UPDATE files SET status = 'deleted'")
+            await super().copy(source, target)
+
+    deleting = Deleting(storage.client, storage.public, storage.bucket)
+    await handle(finalize_upload, (await database.recorded())[0], deleting, settings)
+
+    with pytest.raises(ObjectMissing):
+        await storage.size(file.key)
+    assert len(await database.recorded()) == 1
