@@ -4,27 +4,22 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from litestar import Litestar
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
+from api.access_log import access_log
 from api.auth import Authentication
+from api.bodies import MAX_BODY_SIZE, JsonRequest, takes_json
 from api.commands import CommandMiddleware
 from api.dependencies import DEPENDENCIES
+from api.openapi import OPENAPI
 from api.problems import EXCEPTION_HANDLERS
 from api.request_id import add_headers
 from api.routes import accounts, files, machines, uploads
 from api.tokens import AccessTokens, local_key
-from domain.errors import UnsupportedType
 from infra import streams
 from infra.database import create_engine
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
 from outbox.session import session_factory
-
-MAX_BODY_SIZE = 1024 * 1024
-"""Bytes of a JSON body."""
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
@@ -45,25 +40,18 @@ def create_app(settings: Settings | None = None) -> Litestar:
             app.state.storage = await stack.enter_async_context(Storage.connect(settings))
             yield
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[*accounts.ROUTES, *uploads.ROUTES, *files.ROUTES, *machines.ROUTES],
         lifespan=[resources],
         middleware=[Authentication, CommandMiddleware()],
-        guards=[_takes_json],
+        guards=[takes_json],
+        request_class=JsonRequest,
         dependencies=DEPENDENCIES,
         exception_handlers=dict(EXCEPTION_HANDLERS),
         before_send=[add_headers],
         request_max_body_size=MAX_BODY_SIZE,
-        openapi_config=OpenAPIConfig(
-            title="Waybill", version="1", path="/schema", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
-        ),
+        openapi_config=OPENAPI,
         logging_config=None,
     )
-
-
-def _takes_json(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
-    """A body is taken for JSON only if it says that it is."""
-    wants_body = getattr(handler, "parsed_data_field", None) is not None
-    media_type = connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if wants_body and media_type != "application/json":
-        raise UnsupportedType("send the body as application/json")
+    app.asgi_handler = access_log(app.asgi_handler)
+    return app

@@ -2,14 +2,21 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+import msgspec
 from litestar.datastructures import Headers
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
 
-from domain.errors import Invalid, Unparsable, UnsupportedType
+from api.bodies import invalid
+from api.requests import FilePart, FormFields
+from domain.errors import Invalid, TooLarge, Unparsable, UnsupportedType
 
+T = TypeVar("T")
 MAX_FIELD_SIZE = 64 * 1024
 MAX_FIELDS = 200
+MAX_BOUNDARY = 70
+"""RFC 2046."""
 
 
 class BadForm(Unparsable):
@@ -38,24 +45,32 @@ OnFile = Callable[[str, str], Awaitable[Callable[[bytes | bytearray], Awaitable[
 
 
 def boundary_of(headers: Headers) -> str:
-    """Raises UnsupportedType where the body is no form."""
+    """Raises UnsupportedType where the body is no form, BadForm where nobody could tell its parts."""
     media_type, options = parse_options_header(headers.get("Content-Type", ""))
-    if media_type != "multipart/form-data" or not options.get("boundary"):
+    if media_type != "multipart/form-data":
         raise UnsupportedType("send the file as multipart/form-data")
-    return str(options["boundary"])
+    boundary = str(options.get("boundary", ""))
+    if not 0 < len(boundary) <= MAX_BOUNDARY:
+        raise BadForm(f"the form has no boundary of 1 to {MAX_BOUNDARY} characters")
+    return boundary
 
 
 async def read_form(body: AsyncIterator[bytes], boundary: str, on_file: OnFile) -> Form:
-    """Read a whole form; its one file is the part called `file`. Raises BadForm, Invalid."""
+    """Read a whole form; its one file is the part called `file`. Raises BadForm, TooLarge, Invalid.
+
+    Not strict: the parser then takes what follows the last boundary for an error, if it comes in a chunk of its own.
+    """
     reading = _Reading(on_file)
     try:
-        with PushMultipartParser(boundary, max_segment_count=MAX_FIELDS, strict=True) as parser:
+        with PushMultipartParser(boundary, max_segment_count=MAX_FIELDS) as parser:
             async for chunk in body:
                 if chunk and not parser.closed:
                     for event in parser.parse(chunk):
                         await reading.take(event)
+    except ParserLimitReached as error:
+        raise TooLarge(f"the form has too much of something: {error.args[0]}") from error
     except MultipartError as error:
-        raise BadForm(f"the form is not valid: {error}") from error
+        raise BadForm(f"the form is not valid: {error.args[0]}") from error
     if reading.form.file_name is None:
         raise Invalid("a file is required", field="file")
     return reading.form
@@ -89,6 +104,8 @@ class _Reading:
 
     async def _begin(self, segment: MultipartSegment) -> None:
         self._segment, self._write, self._value = segment, None, bytearray()
+        if not segment.name:
+            raise BadForm("a part of the form has no name")
         if segment.name != "file":
             return
         if segment.filename is None:
@@ -105,3 +122,27 @@ class _Reading:
             except UnicodeDecodeError as error:
                 raise Invalid("is not UTF-8", field=self._name) from error
         self._segment = self._write = None
+
+
+def fields_of(form: Form, part: FilePart) -> FormFields:
+    """Raises Invalid."""
+    values: dict[str, Any] = {name: form.one(name) for name in form.fields if name != "tags"}
+    if "metadata" in values:
+        values["metadata"] = _json(values["metadata"])
+    values |= {"name": part.name, "tags": form.fields.get("tags", []), "content_type": part.content_type}
+    return checked(values, FormFields)
+
+
+def _json(value: str) -> Any:
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Invalid("is not JSON", field="metadata") from error
+
+
+def checked(values: dict[str, Any], type_: type[T]) -> T:
+    """Raises Invalid."""
+    try:
+        return msgspec.convert(values, type_, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error, whole="form") from error

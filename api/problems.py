@@ -1,18 +1,23 @@
 """Every error as `application/problem+json` (RFC 9457): one table says which kind of error is which status."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Receive, Scope, Send
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from api.bodies import field_error
 from api.request_id import request_id
+from api.tokens import BadToken
 from domain import errors
 from domain.errors import DomainError
+from infra.database import DatabaseUnreachable, is_away
 from infra.storage import StorageError
 
 log = structlog.get_logger(__name__)
@@ -48,55 +53,64 @@ HTTP_SLUGS = {
 }
 
 
+OWNER = "fk_files_owner_id_accounts"
+PASSING = frozenset({"", "40", "55", "57"})
+"""Classes of SQLSTATE that are for a retry: deadlocks, locks and timeouts; none at all if nobody answered."""
+
+
 def domain_problem(request: Request[Any, Any, Any], error: DomainError) -> Response[Any]:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     extra = dict(error.extra)
-    if error.field is not None:
-        extra["errors"] = [{"field": error.field, "message": error.detail}]
+    if status == 422:  # noqa: PLR2004
+        extra["errors"] = [{"field": error.field or "body", "message": error.detail}]
     headers = {"WWW-Authenticate": 'Bearer realm="waybill"'} if status == 401 else {}  # noqa: PLR2004
     title = (type(error).__doc__ or HTTP_SLUGS[status][1]).strip().splitlines()[0].rstrip(".")
-    return _problem(request, status, error.slug, title, error.detail, headers=headers, **extra)
+    return problem(request, status, error.slug, title, error.detail, headers=headers, **extra)
 
 
 def http_problem(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     if isinstance(error, ValidationException):
-        return _problem(request, 422, *HTTP_SLUGS[422], "Some fields are not valid", errors=_field_errors(error))
-    status = error.status_code if error.status_code in HTTP_SLUGS else 500 if error.status_code >= 500 else 400  # noqa: PLR2004
+        return problem(request, 422, *HTTP_SLUGS[422], "Some fields are not valid", errors=list(_field_errors(error)))
+    if error.status_code >= 500:  # noqa: PLR2004
+        return internal_problem(request, error)
+    status = error.status_code if error.status_code in HTTP_SLUGS else 400
     slug, title = HTTP_SLUGS[status]
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
-    return _problem(request, status, slug, title, title, headers=headers)
-
-
-def recursion_problem(request: Request[Any, Any, Any], _: RecursionError) -> Response[Any]:
-    """JSON that is nested deeper than anybody means."""
-    return _problem(request, 400, *HTTP_SLUGS[400], "The body is nested too deeply")
+    return problem(request, status, slug, title, title, headers=headers)
 
 
 def unavailable_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Postgres, Redis or S3 is away: nothing has happened, so the client may simply try again."""
+    """Postgres, Redis or S3 is away. A lost COMMIT may have been one: an Idempotency-Key makes the retry safe."""
     log.warning("request.unavailable", error=f"{type(error).__name__}: {error}".partition("\n")[0])
+    return unavailable(request, "A part of the service is out of reach; try again shortly")
+
+
+def unavailable(request: Request[Any, Any, Any], detail: str, **extra: Any) -> Response[Any]:
     headers = {"Retry-After": RETRY_AFTER_SECONDS}
-    return _problem(request, 503, *HTTP_SLUGS[503], "Nothing has happened; try again shortly", headers=headers)
+    return problem(request, 503, *HTTP_SLUGS[503], detail, headers=headers, **extra)
 
 
 def database_problem(request: Request[Any, Any, Any], error: DBAPIError) -> Response[Any]:
     """A lost connection, a full pool or a lock not had in time is for a retry; anything else is a fault of ours."""
+    error.hide_parameters = True  # they would be in the log
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    if error.connection_invalidated or not sqlstate or sqlstate[:2] in {"08", "40", "53", "55", "57"}:
+    if is_away(error) or sqlstate[:2] in PASSING:
         return unavailable_problem(request, error)
+    if getattr(error.orig and error.orig.__cause__, "constraint_name", None) == OWNER:
+        return domain_problem(request, BadToken())  # its account is not there (any more)
     return internal_problem(request, error)
 
 
 def internal_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     log.error("request.failed", exc_info=error)
-    return _problem(request, 500, *HTTP_SLUGS[500], "It has been logged under this request_id")
+    return problem(request, 500, *HTTP_SLUGS[500], "It has been logged under this request_id")
 
 
 EXCEPTION_HANDLERS: Mapping[Any, Any] = {
     DomainError: domain_problem,
     HTTPException: http_problem,
-    RecursionError: recursion_problem,
     DBAPIError: database_problem,
+    DatabaseUnreachable: unavailable_problem,
     PoolTimeout: unavailable_problem,
     RedisError: unavailable_problem,
     StorageError: unavailable_problem,
@@ -105,7 +119,15 @@ EXCEPTION_HANDLERS: Mapping[Any, Any] = {
 }
 
 
-def _problem(
+async def respond(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    """What Litestar does with an error, for where Litestar does not reach."""
+    handler = next(EXCEPTION_HANDLERS[kind] for kind in type(error).__mro__ if kind in EXCEPTION_HANDLERS)
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    response: Response[Any] = handler(request, error)
+    await response.to_asgi_response(app=None, request=request)(scope, receive, send)
+
+
+def problem(
     request: Request[Any, Any, Any],
     status: int,
     slug: str,
@@ -120,13 +142,15 @@ def _problem(
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": request.scope["path"],
+        "instance": quote(request.scope["path"], errors="replace"),
         "request_id": request_id(request.scope),
         **extra,
     }
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
-def _field_errors(error: ValidationException) -> list[dict[str, str]]:
-    found = error.extra if isinstance(error.extra, list) else []
-    return [{"field": str(each.get("key", "body")), "message": str(each.get("message", "not valid"))} for each in found]
+def _field_errors(error: ValidationException) -> Iterable[dict[str, str]]:
+    """`type_` is a parameter's name in Python where `type` is the client's."""
+    for each in error.extra if isinstance(error.extra, list) else ():
+        message, field = field_error(str(each.get("message", "not valid")), str(each.get("key", "query")))
+        yield {"field": field.rstrip("_"), "message": message}

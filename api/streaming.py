@@ -6,8 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Self
 
+import structlog
+
 from domain.errors import TooLarge
-from infra.storage import Part, Storage
+from infra.storage import Part, Storage, StorageError
+
+log = structlog.get_logger(__name__)
 
 MIB = 1024 * 1024
 FIRST_PART_SIZE = 8 * MIB
@@ -15,6 +19,8 @@ PARTS_PER_SIZE = 1250
 """Part sizes double after so many, so that 10,000 of them hold 5 TiB though nobody knows the size beforehand."""
 IN_FLIGHT = 2
 """Parts on their way to S3 while the next one fills: no client is read faster than S3 takes it."""
+
+UNDO_SECONDS = 5.0
 
 
 class FileTooLarge(TooLarge):
@@ -34,7 +40,7 @@ class Incoming:
         self._sending: set[asyncio.Task[Part]] = set()
         self._parts: list[Part] = []
         self._numbered = 0
-        self._written = False
+        self._begun = False
         self.size = 0
 
     @property
@@ -50,7 +56,7 @@ class Incoming:
         try:
             yield incoming
         except BaseException:
-            await asyncio.shield(incoming._abort())
+            await asyncio.shield(incoming.undo())
             raise
 
     async def write(self, chunk: bytes | bytearray) -> None:
@@ -65,6 +71,7 @@ class Incoming:
 
     async def finish(self) -> None:
         """The last byte has come: make the object."""
+        self._begun = True
         if self._upload_id is None:
             await self._storage.put(self._key, bytes(self._buffer), content_type=self._content_type)
         else:
@@ -73,8 +80,24 @@ class Incoming:
             await self._collect(to=0)
             self._parts.sort(key=lambda part: part.number)
             await self._storage.complete_multipart(self._key, self._upload_id, self._parts)
-        self._written = True
-        self._buffer.clear()
+        self._buffer = bytearray()
+
+    async def undo(self) -> None:
+        """Nothing was written. Where S3 does not answer, something stays for reconciliation to find."""
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        try:
+            async with asyncio.timeout(UNDO_SECONDS):
+                await self._remove()
+        except (StorageError, TimeoutError) as error:
+            log.warning("upload.left_behind", key=self._key, error=f"{type(error).__name__}: {error}")
+
+    async def _remove(self) -> None:
+        if self._upload_id is not None:
+            await self._storage.abort_multipart(self._key, self._upload_id)
+        if self._begun:
+            await self._storage.delete(self._key)
 
     @property
     def _part_size(self) -> int:
@@ -94,12 +117,3 @@ class Incoming:
         while len(self._sending) > to:
             done, self._sending = await asyncio.wait(self._sending, return_when=asyncio.FIRST_COMPLETED)
             self._parts += [task.result() for task in done]
-
-    async def _abort(self) -> None:
-        for task in self._sending:
-            task.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
-        if self._upload_id is not None and not self._written:
-            await self._storage.abort_multipart(self._key, self._upload_id)
-        if self._written:
-            await self._storage.delete(self._key)

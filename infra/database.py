@@ -14,6 +14,8 @@ SESSION_SETTINGS = {
 }
 CONNECT_TIMEOUT = 5.0
 """Seconds; a request waits no longer for Postgres before it is answered 503."""
+COMMAND_TIMEOUT = 35.0
+"""Seconds, a little more than the server's own limit: only a server that has fallen silent takes longer."""
 AWAY = ("08", "53", "57P")
 """SQLSTATEs, by their beginnings: no connection, no resources, shutting down or starting up."""
 
@@ -22,23 +24,32 @@ class DatabaseUnreachable(Exception):
     """Postgres cannot be reached; nothing has happened."""
 
 
-async def connect(database_url: str, *, application_name: str) -> asyncpg.Connection:
-    """A connection of its own. Raises DatabaseUnreachable."""
+async def connect(
+    database_url: str, *, application_name: str, command_timeout: float | None = COMMAND_TIMEOUT
+) -> asyncpg.Connection:
+    """A connection of its own; timeouts in seconds. Raises DatabaseUnreachable."""
     try:
         return await asyncpg.connect(
             database_url,
             timeout=CONNECT_TIMEOUT,
+            command_timeout=command_timeout,
             server_settings={**SESSION_SETTINGS, "application_name": application_name},
         )
     except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
         raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
 
 
-def create_engine(database_url: str, *, pool_size: int = 16, application_name: str = "waybill") -> AsyncEngine:
+def create_engine(
+    database_url: str,
+    *,
+    pool_size: int = 16,
+    application_name: str = "waybill",
+    command_timeout: float | None = COMMAND_TIMEOUT,
+) -> AsyncEngine:
     """The engine of a process; connections are made when they are first needed."""
 
     async def creator() -> asyncpg.Connection:
-        return await connect(database_url, application_name=application_name)
+        return await connect(database_url, application_name=application_name, command_timeout=command_timeout)
 
     return create_async_engine(
         "postgresql+asyncpg://",

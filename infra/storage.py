@@ -142,6 +142,10 @@ class Storage:
             ResponseContentType=content_type,
         )
 
+    async def url_to_head(self, key: str, *, expires_in: int) -> str:
+        """A presigned URL is good for one method: whoever asks with HEAD needs this one."""
+        return await self._url("head_object", expires_in, Key=key)
+
     async def ping(self) -> None:
         async with _s3_errors():
             await self.client.head_bucket(Bucket=self.bucket)
@@ -178,8 +182,8 @@ def _config(endpoint_url: str | None) -> Config:
         request_checksum_calculation="when_required",  # the default adds trailers that S3 look-alikes refuse
         response_checksum_validation="when_required",
         connect_timeout=5,
-        read_timeout=30,
-        retries={"max_attempts": 3, "mode": "standard"},
+        read_timeout=20,
+        retries={"max_attempts": 2, "mode": "standard"},
         max_pool_connections=64,
     )
 

@@ -24,7 +24,7 @@ def run(connection: Connection) -> None:
 
 
 async def connect_and_run() -> None:
-    engine = create_engine(load_settings().database_url, application_name="waybill-migrate")
+    engine = create_engine(load_settings().database_url, application_name="waybill-migrate", command_timeout=None)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(run)

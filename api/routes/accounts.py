@@ -7,8 +7,9 @@ from litestar.params import JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import PUBLIC
+from api.requests import Login, Registration
 from api.tokens import AccessTokens
-from api.views import AccountView, Login, Registration, SessionView
+from api.views import AccountView, SessionView
 from domain.accounts.commands import LogIn, Register, log_in, register
 from domain.aggregate import new_id
 

@@ -1,27 +1,27 @@
 """Files: find, look at, download, delete, and what has happened to them."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, delete, get
+from litestar import HttpMethod, Request, Response, delete, get, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.paging import Cursor, Limit, next_link, read_cursor, write_cursor
+from api.paging import AfterFile, Cursor, Limit, Position, next_link, read_cursor, write_cursor
 from api.views import CloudEventView, EventPage, FilePage, FileView
 from domain.actor import Actor
 from domain.files.commands import DeleteFile, delete_file
-from domain.files.model import Status
+from domain.files.model import File, Status
 from domain.files.queries import FileSearch, own_file, own_files
 from infra.storage import Storage
 from outbox.history import history
 from outbox.message import cloud_event
 
 DOWNLOAD_URL_SECONDS = 300
+VISIBLE_ASCII = r"^[!-~]*$"
 
 
 @get("/v1/files", summary="Search your files")
@@ -30,12 +30,14 @@ async def list_files(
     actor: NamedDependency[Actor],
     transaction: NamedDependency[AsyncSession],
     q: Annotated[str | None, QueryParameter(max_length=1000)] = None,
-    type_: Annotated[str | None, QueryParameter(name="type", max_length=255)] = None,
+    type_: Annotated[str | None, QueryParameter(name="type", max_length=255, pattern=VISIBLE_ASCII)] = None,
     status: Annotated[Status, QueryParameter()] = Status.AVAILABLE,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response[FilePage]:
-    search = FileSearch(q=q, type=type_, status=status, after=read_cursor(cursor, tuple[datetime, UUID]))
+    last = read_cursor(cursor, AfterFile)
+    after = None if last is None else (last.created_at, last.id)
+    search = FileSearch(q=q, type=type_, status=status, after=after)
     found = (await transaction.scalars(own_files(actor, search, limit=limit + 1))).all()
     page = found[:limit]
     more = write_cursor((page[-1].created_at, page[-1].id)) if len(found) > limit else None
@@ -50,12 +52,14 @@ async def get_file(
     return Response(FileView.of(file), headers={"ETag": f'"{file.version}"'})
 
 
-@get(
+@route(
     "/v1/files/{file_id:uuid}/content",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
     status_code=307,
     summary="Download: a redirect to a short-lived URL",
 )
 async def download(
+    request: Request[Actor, Any, Any],
     file_id: FromPath[UUID],
     actor: NamedDependency[Actor],
     transaction: NamedDependency[AsyncSession],
@@ -63,9 +67,7 @@ async def download(
 ) -> Redirect:
     file = await own_file(transaction, actor, file_id)
     file.require_content()
-    url = await storage.url_to_get(
-        file.key, name=file.name, content_type=file.content_type, expires_in=DOWNLOAD_URL_SECONDS
-    )
+    url = await _content_url(storage, file, request.method)
     return Redirect(url, status_code=307, headers={"Cache-Control": "no-store"})
 
 
@@ -79,7 +81,7 @@ async def file_history(
     cursor: Cursor = None,
 ) -> Response[EventPage]:
     await own_file(transaction, actor, file_id)
-    after = read_cursor(cursor, int) or 0
+    after = read_cursor(cursor, Position) or 0
     rows = (await transaction.execute(history(file_id, after=after, limit=limit + 1))).mappings().all()
     more = write_cursor(rows[limit - 1]["position"]) if len(rows) > limit else None
     views = [msgspec.convert({**row_event(row)}, CloudEventView) for row in rows[:limit]]
@@ -91,6 +93,14 @@ async def remove_file(
     file_id: FromPath[UUID], actor: NamedDependency[Actor], transaction: NamedDependency[AsyncSession]
 ) -> None:
     await delete_file(transaction, actor, DeleteFile(file_id=file_id))
+
+
+async def _content_url(storage: Storage, file: File, method: str) -> str:
+    if method == HttpMethod.HEAD:
+        return await storage.url_to_head(file.key, expires_in=DOWNLOAD_URL_SECONDS)
+    return await storage.url_to_get(
+        file.key, name=file.name, content_type=file.content_type, expires_in=DOWNLOAD_URL_SECONDS
+    )
 
 
 def row_event(row: Any) -> dict[str, Any]:

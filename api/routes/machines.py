@@ -6,11 +6,12 @@ from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from sqlalchemy import text
 
 from api.auth import PUBLIC
+from api.problems import unavailable
 
 CHECK_SECONDS = 2.0
 
@@ -32,13 +33,14 @@ async def live() -> dict[str, str]:
 
 
 @get("/health/ready", opt=PUBLIC, summary="Ready: Postgres, Redis and S3 answer")
-async def ready(state: State) -> Response[Readiness]:
+async def ready(request: Request[Any, Any, Any], state: State) -> Response[Readiness]:
     names = ("postgres", "redis", "s3")
     results = await asyncio.gather(*map(_check, (_postgres(state), state.redis.ping(), state.storage.ping())))
     checks = dict(zip(names, results, strict=True))
-    good = all(check.ok for check in results)
-    headers = {} if good else {"Retry-After": "1"}
-    return Response(Readiness(good, checks), status_code=200 if good else 503, headers=headers)
+    if not all(check.ok for check in results):
+        down = ", ".join(name for name, check in checks.items() if not check.ok)
+        return unavailable(request, f"Out of reach: {down}", ready=False, checks=checks)
+    return Response(Readiness(ready=True, checks=checks))
 
 
 @get("/", opt=PUBLIC, media_type=MediaType.TEXT, summary="What this is", include_in_schema=False)

@@ -6,19 +6,19 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.commands import STREAMED
-from api.forms import Form, boundary_of, read_form
+from api.forms import boundary_of, checked, fields_of, read_form
+from api.idempotency import STREAMED
+from api.requests import FilePart, NewUpload
 from api.streaming import FileTooLarge, Incoming
-from api.views import FileView, FormFields, NewUpload, PartView, StartedUpload, UploadView
+from api.views import FileView, PartView, StartedUpload, UploadView
 from domain.actor import Actor
 from domain.aggregate import new_id, now
-from domain.errors import Conflict, Invalid
+from domain.errors import Conflict
 from domain.files import parts
 from domain.files.commands import (
     AcceptUpload,
@@ -57,24 +57,25 @@ async def upload_file(
     place = Place(file_id=new_id(), bucket=storage.bucket)
     async with AsyncExitStack() as stack:
         incoming: Incoming | None = None
-        content_type = ""
+        part = FilePart(name="-")
 
-        async def on_file(_: str, type_: str) -> Any:
-            nonlocal incoming, content_type
-            content_type = type_
+        async def on_file(name: str, type_: str) -> Any:
+            nonlocal incoming, part
+            part = checked({"name": name, "content_type": type_}, FilePart)
             opening = Incoming.to(
-                storage, object_key(place.file_id), content_type=type_, max_size=settings.max_file_size
+                storage, object_key(place.file_id), content_type=part.content_type, max_size=settings.max_file_size
             )
             incoming = await stack.enter_async_context(opening)
             return incoming.write
 
         form = await read_form(request.stream(), boundary, on_file)
         assert incoming is not None  # noqa: S101 - read_form refuses a form without a file
-        promise = _fields(form, content_type).promise(size=incoming.size)
+        promise = fields_of(form, part).promise(size=incoming.size)
         await incoming.finish()
         command = AcceptUpload(promise=promise, place=place, received_sha256=incoming.sha256)
         file = await accept_upload(transaction, actor, command)
         await transaction.flush()
+        request.state.undo = incoming.undo
     return Response(FileView.of(file), headers={"Location": f"/v1/files/{file.id}"})
 
 
@@ -105,21 +106,6 @@ async def finish_upload(
     if file.is_pending and (missing := await _missing_parts(file, storage)):
         raise UploadIncomplete(missing_parts=missing)
     return FileView.of(await complete_upload(transaction, actor, CompleteUpload(file_id=file_id)))
-
-
-def _fields(form: Form, content_type: str) -> FormFields:
-    """Raises Invalid."""
-    values: dict[str, Any] = {name: form.one(name) for name in form.fields if name != "tags"}
-    values |= {"name": form.file_name, "tags": form.fields.get("tags", []), "content_type": content_type}
-    try:
-        if "metadata" in values:
-            values["metadata"] = msgspec.json.decode(values["metadata"])
-        return msgspec.convert(values, FormFields, strict=False)
-    except msgspec.ValidationError as error:
-        reason, _, field = str(error).partition(" - at `$.")
-        raise Invalid(reason, field=field.rstrip("`") or "form") from error
-    except msgspec.DecodeError as error:
-        raise Invalid("is not JSON", field="metadata") from error
 
 
 async def _place(storage: Storage, file_id: UUID, size: int, content_type: str) -> Place:

@@ -1,10 +1,12 @@
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from litestar import Litestar
 
 from api.app import create_app
@@ -37,8 +39,15 @@ class Client:
         return await self.request("DELETE", path, **options)
 
 
-@pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[Litestar]:
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """Without the decorated tracebacks that structlog makes where nobody has configured it: they take seconds."""
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, renderer])
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Litestar]:
     """Its lifespan lives in a task of its own: pytest would enter and leave it in two."""
     app, started, ended = create_app(settings), asyncio.Event(), asyncio.Event()
 
@@ -55,9 +64,19 @@ async def app(settings: Settings) -> AsyncIterator[Litestar]:
 
 
 @pytest.fixture
-async def anonymous(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+async def app(settings: Settings) -> AsyncIterator[Litestar]:
+    async with running(settings) as app:
+        yield app
+
+
+def http_client(app: Litestar) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=transport, base_url="http://waybill.test") as client:
+    return httpx.AsyncClient(transport=transport, base_url="http://waybill.test")
+
+
+@pytest.fixture
+async def anonymous(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
+    async with http_client(app) as client:
         yield client
 
 

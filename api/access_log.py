@@ -1,0 +1,49 @@
+"""One line in the log for each request: what was asked by its route, never by its path, which may hold a token."""
+
+import time
+from typing import Any, cast
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+from api.request_id import request_id
+
+log = structlog.get_logger(__name__)
+
+
+def access_log(app: ASGIApp) -> ASGIApp:
+    """Around everything, so that unknown paths and failures are in it; every line of a request carries its id."""
+
+    async def logged(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        status, began = 0, time.perf_counter()
+
+        async def noted(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        with bound_contextvars(request_id=request_id(scope)):
+            try:
+                await app(scope, receive, noted)
+            finally:
+                _write(scope, status, time.perf_counter() - began)
+
+    return logged
+
+
+def _write(scope: Scope, status: int, seconds: float) -> None:
+    """Without a status where the request ended before its answer began."""
+    found = cast("dict[str, Any]", scope)
+    log.info(
+        "request",
+        method=found["method"],
+        route=found.get("path_template"),
+        status=status or None,
+        ms=round(seconds * 1000, 1),
+        actor=str(found["user"].account_id) if found.get("user") else None,
+    )

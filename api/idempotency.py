@@ -1,0 +1,125 @@
+"""A request with an `Idempotency-Key`: done once, and answered the same whenever it is sent again.
+
+Refusals are kept too, but not faults of ours. Whoever sends the same key while the first request is running is told
+so; a streamed body is too long to hold a transaction open for, so there the unique key decides at the commit, and
+the one who loses gets the winner's answer.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+
+from litestar.datastructures import Headers
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope
+from pyseto import KeyInterface
+from sqlalchemy import Row, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api.answers import Answer
+from api.bodies import HashedBody
+from api.records import actor_name, record
+from domain.errors import Conflict, Invalid
+from outbox.command_log import CommandRecord
+
+STREAMED = {"streamed": True}
+"""`opt` of routes whose body may be of any size: it is hashed as it passes, never held."""
+TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+SANE = re.compile(r"[!-~]{1,255}")
+
+
+Earlier = Row[bytes | None, bytes | None]
+"""Its request_hash and sealed_response."""
+
+
+class IdempotencyKeyInvalid(Invalid):
+    """The Idempotency-Key must be given once, as 1 to 255 visible ASCII characters."""
+
+    slug = "idempotency-key-invalid"
+
+
+class IdempotencyKeyReused(Invalid):
+    """This Idempotency-Key came with another request before."""
+
+    slug = "idempotency-key-reused"
+
+
+class StillRunning(Conflict):
+    """The first request with this Idempotency-Key is still running."""
+
+    slug = "idempotency-key-in-use"
+
+
+def idempotency_key(scope: Scope) -> str | None:
+    """Raises IdempotencyKeyInvalid."""
+    keys = Headers.from_scope(scope).getall("Idempotency-Key", [])
+    if not keys:
+        return None
+    if len(keys) > 1 or not SANE.fullmatch(keys[0]):
+        raise IdempotencyKeyInvalid(field="Idempotency-Key")
+    return keys[0]
+
+
+class Keyed:
+    def __init__(self, scope: HTTPScope, session: AsyncSession, key: str) -> None:
+        self._scope, self._session, self._key = scope, session, key
+        self._vault: KeyInterface = scope["litestar_app"].state.local_key
+        secret = hashlib.sha256(self._vault.to_paserk().encode()).digest()
+        self._body = HashedBody(hashlib.blake2b(key=secret, digest_size=32))
+        self._body.add(f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n")
+
+    async def run(self, receive: Receive, app: ASGIApp) -> Answer:
+        """What is true once the caller has committed. Raises StillRunning, IdempotencyKeyReused."""
+        if self._scope["route_handler"].opt.get("streamed"):
+            return await self._run_streamed(receive, app)
+        body = await self._body.read(receive)
+        if not await self._session.scalar(TRY_LOCK, {"name": f"{actor_name(self._scope)} {self._key}"}):
+            raise StillRunning
+        if (earlier := await self._earlier()) is not None:
+            return self._again(earlier)
+        return await self._keep(await Answer.of(app, self._scope, body))
+
+    async def _run_streamed(self, receive: Receive, app: ASGIApp) -> Answer:
+        earlier = await self._earlier()
+        await self._session.rollback()  # the connection goes back: an upload may take hours
+        if earlier is not None:
+            await self._body.drain(receive)
+            return self._again(earlier)
+        answer = await Answer.of(app, self._scope, self._body.passing(receive))
+        if answer.is_refusal and not self._body.ended:
+            await self._session.rollback()
+            return answer  # refused before all of it was seen: nobody could say whether it comes again
+        return await self._keep(answer)
+
+    async def _earlier(self) -> Earlier | None:
+        query = select(CommandRecord.request_hash, CommandRecord.sealed_response).where(
+            CommandRecord.actor == actor_name(self._scope), CommandRecord.idempotency_key == self._key
+        )
+        return (await self._session.execute(query)).one_or_none()
+
+    def _again(self, earlier: Earlier) -> Answer:
+        if earlier.request_hash != self._body.digest:
+            raise IdempotencyKeyReused(field="Idempotency-Key")
+        answer = Answer.unseal(earlier.sealed_response, self._vault)
+        answer.headers.append((b"idempotent-replayed", b"true"))
+        return answer
+
+    async def _keep(self, answer: Answer) -> Answer:
+        """What was done stays in the transaction, beside its answer; of a refusal the answer alone."""
+        if answer.is_refusal:
+            await self._session.rollback()
+        if answer.is_final:
+            kept = record(self._scope, answer.status)
+            kept.idempotency_key, kept.request_hash = self._key, self._body.digest
+            kept.sealed_response = answer.seal(self._vault)
+            self._session.add(kept)
+        return answer
+
+    async def beaten(self) -> Answer | None:
+        """The answer of whoever was quicker with this key; what was done outside the transaction is undone."""
+        await self._session.rollback()
+        if (earlier := await self._earlier()) is None:
+            return None
+        undo: Callable[[], Awaitable[None]] | None = self._scope["state"].get("undo")
+        if undo is not None:
+            await undo()
+        return self._again(earlier)

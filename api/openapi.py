@@ -1,0 +1,128 @@
+"""The API's description: Litestar's own, with what it cannot know of errors, credentials and the upload form."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Request, Response, Router
+from litestar.exceptions import NotFoundException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.routes import HTTPRoute
+
+from api.auth import PUBLIC
+from api.commands import CHANGING
+from api.problems import HTTP_SLUGS, MEDIA_TYPE
+from api.requests import FilePart, FormFields
+
+BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "PASETO v4.local"}}
+PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457",
+    "required": ["type", "title", "status", "detail", "instance", "request_id"],
+    "properties": {
+        **{name: {"type": "string", "format": "uri-reference"} for name in ("type", "instance")},
+        **{name: {"type": "string"} for name in ("title", "detail", "request_id")},
+        "status": {"type": "integer"},
+        "errors": {
+            "type": "array",
+            "description": "With status 422: what is wrong with which field",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and body get the first answer again, with `Idempotent-Replayed: true`",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
+
+class _Described(JsonRenderPlugin):
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return self.render_json(request, described(request.app, openapi_schema))
+
+
+def described(app: Litestar, schema: dict[str, Any]) -> dict[str, Any]:
+    """The whole description; changes what it is given, and nothing when given it again."""
+    components = schema.setdefault("components", {})
+    components["securitySchemes"] = BEARER
+    components.setdefault("schemas", {})["Problem"] = PROBLEM
+    for operation, handler, method in _operations(app, schema):
+        _describe(operation, handler.opt, method)
+        _refuse_unknown_fields(operation, components["schemas"])
+        if handler.opt.get("streamed"):
+            _describe_form(operation, components["schemas"])
+    return schema
+
+
+def _operations(app: Litestar, schema: dict[str, Any]) -> Iterable[tuple[dict[str, Any], Any, str]]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute) and route.path_format in schema["paths"]:
+            for method, (handler, _) in route.route_handler_map.items():
+                if operation := schema["paths"][route.path_format].get(method.lower()):
+                    yield operation, handler, method
+
+
+def _describe(operation: dict[str, Any], opt: dict[str, Any], method: str) -> None:
+    public = bool(opt.get("exclude_from_auth"))
+    operation["security"] = [] if public else [{"bearer": []}]
+    given = operation.setdefault("parameters", [])
+    if method in CHANGING and IDEMPOTENCY_KEY not in given:
+        given.append(IDEMPOTENCY_KEY)
+    places = {each["in"] for each in given}
+    statuses = {400, 500, 503} | ({401} if not public or method in CHANGING else set())
+    statuses |= {404, 409, 410} if "path" in places else set()
+    statuses |= {422} if places & {"query", "header"} else set()
+    statuses |= {409, 413} if method in CHANGING else set()
+    statuses |= {413, 415, 422} if "requestBody" in operation or opt.get("streamed") else set()
+    operation["responses"] |= {str(status): _problem(status) for status in sorted(statuses)}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    title = HTTP_SLUGS.get(status, ("", "The present state does not allow this"))[1]
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": title, "content": content}
+
+
+def _refuse_unknown_fields(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if name := body.get("$ref", "").rpartition("/")[2]:
+        schemas[name]["additionalProperties"] = False
+
+
+def _describe_form(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """The fields of a form; the file's part brings its own name and type."""
+    (_, found) = msgspec.json.schema_components([FormFields], ref_template="#/components/schemas/{name}")
+    fields = {
+        name: each for name, each in found["FormFields"]["properties"].items() if name not in FilePart.__struct_fields__
+    }
+    schemas["UploadForm"] = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary"}, **fields},
+        "additionalProperties": False,
+    }
+    encoding = {"metadata": {"contentType": "application/json"}}
+    form = {"schema": {"$ref": "#/components/schemas/UploadForm"}, "encoding": encoding}
+    operation["requestBody"] = {"required": True, "content": {"multipart/form-data": form}}
+
+
+def _no_page(response: Response[Any]) -> Response[Any]:
+    """Litestar answers unknown paths under /schema with a page of HTML."""
+    if response.status_code == 404:  # noqa: PLR2004
+        raise NotFoundException
+    return response
+
+
+OPENAPI = OpenAPIConfig(
+    title="Waybill",
+    version="1",
+    render_plugins=[_Described(path="/openapi.json")],
+    openapi_router=Router("/schema", route_handlers=[], opt=PUBLIC, after_request=_no_page, include_in_schema=False),
+)

@@ -1,0 +1,103 @@
+"""What comes in, as JSON or as a form: it is checked here, at the edge."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from api import metadata
+from domain.accounts.passwords import MAX_LENGTH, MIN_LENGTH
+from domain.aggregate import now
+from domain.errors import Invalid
+from domain.files.parts import MAX_OBJECT_SIZE
+from domain.files.promise import Promise
+
+MAX_TAGS = 50
+MAX_LIFETIME = timedelta(days=36_500)
+_VISIBLE = r"[^\x00-\x1f\x7f-\x9f]"
+_WORD = r"[A-Za-z0-9!#$&^_.+-]+"
+
+
+def _all(pattern: str) -> str:
+    """A pattern for the whole of a string: Python's `$` alone would let a newline pass at the end."""
+    return rf"^{pattern}$(?!\n)"
+
+
+FileName = Annotated[str, Meta(min_length=1, max_length=255, pattern=_all(r"[^\x00-\x1f\x7f-\x9f/\\]+"))]
+"""No control characters and no slashes: nobody's download lands in another folder."""
+Tag = Annotated[str, Meta(min_length=1, max_length=64, pattern=_all(f"{_VISIBLE}+"))]
+ContentType = Annotated[str, Meta(max_length=255, pattern=_all(f"{_WORD}/{_WORD}( *;[ -~]{{0,100}})?"))]
+"""ASCII on one line: it becomes a header at S3."""
+Sha256 = Annotated[str, Meta(pattern=_all("[0-9a-fA-F]{64}"))]
+Moment = Annotated[datetime, Meta(tz=True)]
+_ADDRESS = r"[^@\s\x00-\x1f\x7f-\x9f]+"
+Email = Annotated[str, Meta(max_length=254, pattern=_all(rf"{_ADDRESS}@{_ADDRESS}\.{_ADDRESS}"))]
+Password = Annotated[str, Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+PersonName = Annotated[str, Meta(min_length=1, max_length=200, pattern=_all(f"{_VISIBLE}+"))]
+
+
+class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A body; a field that we do not know is a mistake, not a detail."""
+
+
+class Registration(Request):
+    email: Email
+    password: Password
+    name: PersonName | None = None
+
+
+class Login(Request):
+    email: Annotated[str, Meta(max_length=254, pattern=_all(f"{_VISIBLE}*"))]
+    password: Annotated[str, Meta(max_length=MAX_LENGTH)]
+
+
+class FilePart(Request):
+    """What the part of a form that is the file says of itself."""
+
+    name: FileName
+    content_type: ContentType = "application/octet-stream"
+
+
+class FileFields(FilePart, kw_only=True):
+    """What a client may say of a file, however its bytes come."""
+
+    sha256: Sha256 | None = None
+    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = []
+    metadata: dict[str, Any] = {}
+    expires_at: Moment | None = None
+
+    def promise(self, *, size: int) -> Promise:
+        """Raises Invalid for what a type alone cannot say."""
+        return Promise(
+            name=self.name,
+            size=size,
+            content_type=self.content_type,
+            sha256=self.sha256 and self.sha256.lower(),
+            tags=self.tags,
+            metadata=metadata.checked(self.metadata),
+            expires_at=_in_the_future(self.expires_at),
+        )
+
+
+class NewUpload(FileFields, kw_only=True):
+    size: Annotated[int, Meta(ge=0, le=MAX_OBJECT_SIZE)]
+
+
+class FormFields(FileFields):
+    """The fields of an upload form."""
+
+    expires_in: Annotated[int, Meta(gt=0, le=int(MAX_LIFETIME.total_seconds()))] | None = None
+    """Seconds."""
+
+    def __post_init__(self) -> None:
+        if self.expires_in is not None:
+            if self.expires_at is not None:
+                raise ValueError("give expires_at or expires_in, not both")
+            self.expires_at = now() + timedelta(seconds=self.expires_in)
+
+
+def _in_the_future(moment: datetime | None) -> datetime | None:
+    if moment is not None and not timedelta(0) < moment - now() < MAX_LIFETIME:
+        raise Invalid("must be in the future, within 100 years", field="expires_at")
+    return moment

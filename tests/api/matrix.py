@@ -1,0 +1,79 @@
+"""Every route there is, with what a good request of it looks like: bad input is made from that, route by route."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+LEAKS = ("Traceback", "SELECT ", "INSERT ", "site-packages", "asyncpg", "sqlalchemy", "msgspec", '.py"', "\\u0000")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """`body` is a good JSON body."""
+
+    public: bool = False
+    body: dict[str, Any] | None = None
+    form: bool = False
+
+
+ROUTES = {
+    "POST /v1/accounts": Expected(
+        public=True, body={"email": "a@example.com", "password": "correct horse", "name": "Ada"}
+    ),
+    "POST /v1/sessions": Expected(public=True, body={"email": "a@example.com", "password": "correct horse"}),
+    "POST /v1/uploads": Expected(body={"name": "a.txt", "size": 3}),
+    "POST /v1/uploads/{file_id}/complete": Expected(),
+    "POST /v1/files": Expected(form=True),
+    "GET /v1/files": Expected(),
+    "GET /v1/files/{file_id}": Expected(),
+    "DELETE /v1/files/{file_id}": Expected(),
+    "GET /v1/files/{file_id}/content": Expected(),
+    "HEAD /v1/files/{file_id}/content": Expected(),
+    "GET /v1/files/{file_id}/events": Expected(),
+    "GET /health/live": Expected(public=True),
+    "GET /health/ready": Expected(public=True),
+    "GET /": Expected(public=True),
+    "GET /schema": Expected(public=True),
+    "GET /schema/{path}": Expected(public=True),
+    "GET /schema/openapi.json": Expected(public=True),
+}
+JSON_ROUTES = [name for name, route in ROUTES.items() if route.body is not None]
+PRIVATE_ROUTES = [name for name, route in ROUTES.items() if not route.public]
+ID_ROUTES = [name for name in ROUTES if "{file_id}" in name]
+
+
+def routes_of(app: Litestar) -> Iterator[str]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            yield from (f"{method} {route.path_format or '/'}" for method in route.methods if method != "OPTIONS")
+
+
+def place(name: str, file_id: object = None) -> tuple[str, str]:
+    """Method and path of a route."""
+    method, _, path = name.partition(" ")
+    return method, path.replace("{file_id}", str(file_id or uuid4())).replace("{path}", "x")
+
+
+def assert_problem(response: httpx.Response, status: int, slug: str | None = None) -> dict[str, Any]:
+    """It is what the contract says of errors, and tells nobody how we are made."""
+    assert response.status_code == status, (response.status_code, response.text)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert not [leak for leak in LEAKS if leak in response.text], response.text
+    problem: dict[str, Any] = json.loads(response.content)
+    assert {"type", "title", "status", "detail", "instance", "request_id"} <= set(problem)
+    assert problem["status"] == status
+    assert problem["type"].startswith("/problems/")
+    assert problem["request_id"] == response.headers["X-Request-Id"]
+    assert ("errors" in problem) == (status == 422)
+    assert all(each["field"] and each["message"] for each in problem.get("errors", ()))
+    assert ("WWW-Authenticate" in response.headers) == (status == 401)
+    assert ("Retry-After" in response.headers) == (status == 503)
+    if slug is not None:
+        assert problem["type"] == f"/problems/{slug}"
+    return problem

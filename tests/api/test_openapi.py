@@ -1,0 +1,91 @@
+"""The description says what the API does, errors included."""
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+from pyseto import Key
+
+from api.app import create_app
+from api.openapi import described
+from infra.settings import Settings
+from tests.api.matrix import ROUTES
+
+METHODS = {"get", "post", "put", "patch", "delete", "head"}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """Made without Postgres, Redis or S3."""
+    key = Key.new(4, "local", bytes(32)).to_paserk()
+    app = create_app(Settings(local_key=key))
+    found: dict[str, Any] = json.loads(json.dumps(described(app, app.openapi_schema.to_schema())))
+    return found
+
+
+def operation(document: dict[str, Any], name: str) -> dict[str, Any]:
+    method, _, path = name.partition(" ")
+    found: dict[str, Any] = document["paths"][path][method.lower()]
+    return found
+
+
+DESCRIBED = {name: route for name, route in ROUTES.items() if name.split()[1].startswith(("/v1", "/health"))}
+
+
+async def test_anybody_can_read_it_and_it_stays_the_same(
+    anonymous: httpx.AsyncClient, document: dict[str, Any]
+) -> None:
+    first, second = [(await anonymous.get("/schema/openapi.json")).json() for _ in range(2)]
+    assert first == second == document
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    references = set(re.findall(r'"\$ref": ?"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert document["openapi"].startswith("3.1")
+
+
+def test_operations_are_those_of_the_matrix_under_names_of_their_own(document: dict[str, Any]) -> None:
+    found = {
+        f"{method.upper()} {path}": each["operationId"]
+        for path, item in document["paths"].items()
+        for method, each in item.items()
+        if method in METHODS
+    }
+    assert set(found) == set(DESCRIBED)
+    assert len(set(found.values())) == len(found)
+
+
+def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
+    for name in DESCRIBED:
+        responses = operation(document, name)["responses"]
+        errors = {status: each for status, each in responses.items() if status >= "4"}
+        assert {"500", "503"} <= set(errors)
+        for each in errors.values():
+            assert each["content"] == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def test_a_route_says_who_may_call_it(document: dict[str, Any]) -> None:
+    for name, route in DESCRIBED.items():
+        described = operation(document, name)
+        assert described["security"] == ([] if route.public else [{"bearer": []}])
+        assert route.public or "401" in described["responses"]
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_the_upload_form_is_described(document: dict[str, Any]) -> None:
+    (media_type,) = operation(document, "POST /v1/files")["requestBody"]["content"]
+    form = document["components"]["schemas"]["UploadForm"]
+
+    assert media_type == "multipart/form-data"
+    assert set(form["properties"]) == {"file", "sha256", "tags", "metadata", "expires_at", "expires_in"}
+    assert form["required"] == ["file"]
+
+
+def test_bodies_take_no_unknown_fields(document: dict[str, Any]) -> None:
+    for name, route in DESCRIBED.items():
+        if route.body is not None:
+            body = operation(document, name)["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+            assert document["components"]["schemas"][body.rpartition("/")[2]]["additionalProperties"] is False
