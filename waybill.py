@@ -14,9 +14,11 @@ COMMANDS = {
     "env": ("infra.up.command:env", "Print export lines of the stack in the data dir."),
     "demo": ("infra.demo.command:demo", "Send real files all the way and compare the bytes."),
     "api": ("api.server:api", "Serve the HTTP API."),
-    "relay": ("outbox.command:relay", "Turn the outbox into Redis Streams."),
+    "relay": ("outbox.cli.relay:relay", "Turn the outbox into Redis Streams."),
     "worker": ("consumers.command:worker", "Run the consumers."),
     "scheduler": ("scheduler.app:scheduler", "Say hourly what is due."),
+    "status": ("outbox.cli.status:status", "Show how far the outbox, the streams and the consumers are."),
+    "dead": ("outbox.cli.dead:dead", "Look at what was given up, try it again, or discard it."),
     "migrate": ("migrations.command:migrate", "Bring the database to the newest schema."),
 }
 

@@ -22,12 +22,13 @@ class State(StrEnum):
     RUNNING = "running"
     DONE = "done"
     DEAD = "dead"
+    DISCARDED = "discarded"
 
 
 class Delivery(Base):
     __tablename__ = "deliveries"
     __table_args__ = (
-        CheckConstraint("state IN ('due', 'running', 'done', 'dead')", name="state"),
+        CheckConstraint("state IN ('due', 'running', 'done', 'dead', 'discarded')", name="state"),
         Index("ix_deliveries_open", "consumer", "due_at", postgresql_where="state IN ('due', 'running')"),
         Index("ix_deliveries_dead", "consumer", "position", postgresql_where="state = 'dead'"),
     )
@@ -43,6 +44,8 @@ class Delivery(Base):
     """When a due one may be tried; when a running one's lease ends; null when it has ended."""
     last_error: Mapped[str | None] = mapped_column(Text)
     updated_at: Mapped[datetime]
+    discarded_by: Mapped[str | None] = mapped_column(Text)
+    discard_reason: Mapped[str | None] = mapped_column(Text)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ EXISTS (
     AND earlier.position <> ALL(:together)
     AND NOT EXISTS (
         SELECT FROM deliveries ended
-        WHERE ended.consumer = :consumer AND ended.position = earlier.position AND ended.state IN ('done', 'dead')
+        WHERE ended.consumer = :consumer AND ended.position = earlier.position
+        AND ended.state IN ('done', 'dead', 'discarded')
     )
 )
 """

@@ -65,9 +65,10 @@ def _create_files() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
         sa.Column("expires_at", TIME),
-        sa.CheckConstraint("size >= 0", name="ck_files_size"),
+        sa.CheckConstraint("size >= 0", name=op.f("ck_files_size")),
         sa.CheckConstraint(
-            "status IN ('pending', 'processing', 'available', 'rejected', 'expired', 'deleted')", name="ck_files_status"
+            "status IN ('pending', 'processing', 'available', 'rejected', 'expired', 'deleted')",
+            name=op.f("ck_files_status"),
         ),
         sa.ForeignKeyConstraint(["owner_id"], ["accounts.id"], name="fk_files_owner_id_accounts"),
         sa.PrimaryKeyConstraint("id", name="pk_files"),
@@ -112,7 +113,7 @@ def _create_deliveries() -> None:
         sa.Column("due_at", TIME),
         sa.Column("last_error", sa.Text()),
         sa.Column("updated_at", TIME, nullable=False),
-        sa.CheckConstraint("state IN ('due', 'running', 'done', 'dead')", name="ck_deliveries_state"),
+        sa.CheckConstraint("state IN ('due', 'running', 'done', 'dead')", name=op.f("ck_deliveries_state")),
         sa.PrimaryKeyConstraint("consumer", "position", name="pk_deliveries"),
     )
     still_open = "state IN ('due', 'running')"
