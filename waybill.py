@@ -15,9 +15,11 @@ COMMANDS = {
     "demo": ("infra.demo.command:demo", "Send real files all the way and compare the bytes."),
     "api": ("api.server:api", "Serve the HTTP API."),
     "relay": ("outbox.cli.relay:relay", "Turn the outbox into Redis Streams."),
-    "worker": ("consumers.command:worker", "Run the consumers."),
+    "worker": ("consumers.cli.worker:worker", "Run the consumers."),
     "scheduler": ("scheduler.app:scheduler", "Say hourly what is due."),
     "status": ("outbox.cli.status:status", "Show how far the outbox, the streams and the consumers are."),
+    "replay": ("consumers.cli.replay:replay", "Run a consumer again for past events, or copy them into a stream."),
+    "replays": ("consumers.cli.replay:replays", "List replays, or cancel one."),
     "dead": ("outbox.cli.dead:dead", "Look at what was given up, try it again, or discard it."),
     "migrate": ("migrations.command:migrate", "Bring the database to the newest schema."),
 }

@@ -30,6 +30,7 @@ class Delivery(Base):
     __table_args__ = (
         CheckConstraint("state IN ('due', 'running', 'done', 'dead', 'discarded')", name="state"),
         Index("ix_deliveries_open", "consumer", "due_at", postgresql_where="state IN ('due', 'running')"),
+        Index("ix_deliveries_replay_id", "replay_id", postgresql_where="replay_id IS NOT NULL"),
         Index("ix_deliveries_dead", "consumer", "position", postgresql_where="state = 'dead'"),
     )
 
@@ -44,6 +45,9 @@ class Delivery(Base):
     """When a due one may be tried; when a running one's lease ends; null when it has ended."""
     last_error: Mapped[str | None] = mapped_column(Text)
     updated_at: Mapped[datetime]
+    replay_id: Mapped[UUID | None]
+    before_replay: Mapped[str | None] = mapped_column(Text)
+    """The state to which a cancelled replay returns it."""
     discarded_by: Mapped[str | None] = mapped_column(Text)
     discard_reason: Mapped[str | None] = mapped_column(Text)
 

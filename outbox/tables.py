@@ -6,6 +6,7 @@ from domain.files.model import File
 from outbox.command_log import CommandRecord
 from outbox.delivery import Delivery
 from outbox.message import OutboxMessage
+from outbox.replay import Replay
 
-TABLES = (Account, File, OutboxMessage, Delivery, CommandRecord)
+TABLES = (Account, File, OutboxMessage, Delivery, CommandRecord, Replay)
 METADATA = Base.metadata

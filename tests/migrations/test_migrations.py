@@ -44,7 +44,15 @@ async def tables(engine: AsyncEngine) -> set[str]:
 
 async def test_upgrade_from_nothing_and_downgrade_to_nothing(empty: AsyncEngine) -> None:
     await alembic(empty, lambda config: command.upgrade(config, "head"))
-    assert await tables(empty) == {"accounts", "alembic_version", "commands", "deliveries", "files", "outbox"}
+    assert await tables(empty) == {
+        "accounts",
+        "alembic_version",
+        "commands",
+        "deliveries",
+        "files",
+        "outbox",
+        "replays",
+    }
 
     await alembic(empty, lambda config: command.downgrade(config, "base"))
     assert await tables(empty) == {"alembic_version"}

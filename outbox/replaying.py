@@ -1,0 +1,157 @@
+"""Replaying: deliveries are made due again, or past events copied into another stream, a chunk at a time."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+from sqlalchemy import select, text
+
+from domain.aggregate import new_id, now
+from infra import streams
+from outbox.message import cloud_event
+from outbox.replay import Replay, ReplayState
+from outbox.selection import CHOSEN, Selection
+from outbox.session import Sessions
+
+CHUNK = 1000
+"""Events per transaction."""
+
+
+class Sample(msgspec.Struct):
+    """An event that would be replayed."""
+
+    position: int
+    type: str
+    subject: UUID
+    recorded_at: datetime
+
+
+COUNT = text(f"SELECT count(*) FROM outbox WHERE {CHOSEN}")
+SAMPLE = text(f"SELECT position, type, subject, recorded_at FROM outbox WHERE {CHOSEN} ORDER BY position LIMIT :limit")
+MAKE_DUE = text(f"""
+WITH chosen AS (
+    SELECT position, event_id, subject, type FROM outbox WHERE {CHOSEN} ORDER BY position LIMIT :limit
+), made_due AS (
+    INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, due_at, updated_at, replay_id)
+    SELECT :consumer, position, event_id, subject, type, 'due', 0, now(), now(), :replay_id FROM chosen
+    ON CONFLICT (consumer, position) DO UPDATE SET before_replay = deliveries.state, state = 'due', attempts = 0,
+        due_at = now(), updated_at = now(), replay_id = :replay_id
+    WHERE deliveries.state IN ('done', 'dead', 'discarded')
+    RETURNING position
+)
+SELECT (SELECT max(position) FROM chosen) AS cursor, (SELECT count(*) FROM made_due) AS replayed
+""")
+ROWS = text(f"""
+SELECT position, event_id, stream, type, subject, CAST(data AS text) AS data, traceparent, recorded_at
+FROM outbox WHERE {CHOSEN} ORDER BY position LIMIT :limit
+""")
+TAKE_BACK = text("""
+UPDATE deliveries SET state = before_replay, due_at = NULL, updated_at = now()
+WHERE replay_id = :replay_id AND state = 'due' AND attempts = 0 AND before_replay IS NOT NULL
+""")
+
+
+async def preview(sessions: Sessions, selection: Selection, *, limit: int) -> tuple[int, list[Sample]]:
+    """How many events are meant, and the first of them."""
+    async with sessions() as session:
+        total = await session.scalar(COUNT, selection.values())
+        rows = await session.execute(SAMPLE, selection.values() | {"limit": limit})
+        return total or 0, [Sample(*row) for row in rows]
+
+
+async def begin(
+    sessions: Sessions, selection: Selection, *, consumer: str | None, to_stream: str | None, by: str, why: str
+) -> Replay:
+    """Write down that it begins."""
+    total, _ = await preview(sessions, selection, limit=0)
+    replay = Replay(
+        id=new_id(),
+        consumer=consumer,
+        to_stream=to_stream,
+        selection=selection.described(),
+        requested_by=by,
+        reason=why,
+        state=ReplayState.RUNNING,
+        total=total,
+        replayed=0,
+        cursor=0,
+        created_at=now(),
+        ended_at=None,
+    )
+    async with sessions.begin() as session:
+        session.add(replay)
+    return replay
+
+
+async def run(
+    sessions: Sessions,
+    redis: Redis,
+    replay: Replay,
+    selection: Selection,
+    *,
+    rate: float | None = None,
+    advanced: Callable[[int], None] = lambda _: None,
+) -> ReplayState:
+    """Go through all of it, a chunk at a time, at most `rate` events a second; `advanced` hears how many so far."""
+    size = CHUNK if rate is None else max(1, min(CHUNK, int(rate)))
+    while True:
+        began = asyncio.get_running_loop().time()
+        async with sessions.begin() as session:
+            current = await session.get_one(Replay, replay.id, with_for_update=True, populate_existing=True)
+            if current.state != ReplayState.RUNNING:
+                return ReplayState(current.state)
+            values = selection.values(cursor=current.cursor) | {"limit": size}
+            if replay.consumer is not None:
+                values |= {"consumer": replay.consumer, "replay_id": replay.id}
+                cursor, count = (await session.execute(MAKE_DUE, values)).one()
+            else:
+                rows = (await session.execute(ROWS, values)).mappings().all()
+                cursor, count = await _copy(redis, str(replay.to_stream), rows)
+            current.replayed += count
+            if cursor is None:
+                current.state, current.ended_at = ReplayState.DONE, now()
+                return ReplayState.DONE
+            current.cursor = cursor
+        advanced(current.replayed)
+        if rate is not None:
+            await asyncio.sleep(max(0.0, size / rate - (asyncio.get_running_loop().time() - began)))
+
+
+async def cancel(sessions: Sessions, replay_id: UUID) -> tuple[ReplayState, int] | None:
+    """Stop it, and take back what nobody has begun.
+
+    Returns:
+        Its state now and how many deliveries were taken back, or None where there is no such replay.
+
+    """
+    async with sessions.begin() as session:
+        replay = await session.get(Replay, replay_id, with_for_update=True)
+        if replay is None:
+            return None
+        if replay.state == ReplayState.RUNNING:
+            replay.state, replay.ended_at = ReplayState.CANCELLED, now()
+        taken_back = await session.execute(TAKE_BACK, {"replay_id": replay_id})
+        return ReplayState(replay.state), int(taken_back.rowcount)  # type: ignore[attr-defined]
+
+
+async def recent(sessions: Sessions, *, limit: int = 50) -> list[Replay]:
+    """The newest first."""
+    async with sessions() as session:
+        return list(await session.scalars(select(Replay).order_by(Replay.created_at.desc()).limit(limit)))
+
+
+async def _copy(redis: Redis, key: str, rows: Any) -> tuple[int | None, int]:
+    """Append these to a stream of somebody's own, under the same ids; what it has already is not appended again."""
+    if not rows:
+        return None, 0
+    last = await streams.last_id(redis, key)
+    new = [row for row in rows if row["position"] > int(last.partition("-")[0])]
+    if new:
+        await streams.append(
+            redis, key, believed=last, entries=[(f"{row['position']}-0", cloud_event(row)) for row in new]
+        )
+    return rows[-1]["position"], len(new)
