@@ -10,7 +10,8 @@ from uuid import UUID
 import structlog
 
 from consumers.subscription import Consumer, Unmendable
-from outbox import delivery
+from infra.database import is_away
+from outbox import tickets
 from outbox.delivery import LeaseLost, Policy, State, Ticket
 from outbox.session import Sessions
 
@@ -19,10 +20,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Task:
-    """A ticket and the data of its event."""
+    """A ticket and the data of its event; None where the outbox has it no longer."""
 
     ticket: Ticket
-    data: bytes | str
+    data: bytes | str | None
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Attempts:
     """Set when something became due here, so that nobody waits for the next look."""
     _chains: set[asyncio.Task[None]] = field(default_factory=set)
     _held: dict[int, Ticket] = field(default_factory=dict)
-    _stopping: bool = False
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.consumer.concurrency)
@@ -47,25 +48,29 @@ class Attempts:
         """How many more could be tried right now."""
         return max(0, self.consumer.concurrency - len(self._chains))
 
-    async def submit(self, tasks: Iterable[Task]) -> None:
-        """Begin these as places become free; returns when the last of them has begun."""
+    async def submit(self, tasks: Iterable[Task]) -> list[asyncio.Task[None]]:
+        """Begin these as places become free; returns when the last of them has begun, or was handed back at a stop."""
         chains = _by_subject(tasks)
         self._held |= {task.ticket.position: task.ticket for chain in chains for task in chain}
-        for chain in chains:
-            await self._places.acquire()
-            running = asyncio.create_task(self._run(chain), name=f"{self.consumer.name}:{chain[0].ticket.position}")
-            self._chains.add(running)
-            running.add_done_callback(self._ended)
+        begun = []
+        for index, chain in enumerate(chains):
+            if not await self._place():
+                await self._hand_back(task.ticket for rest in chains[index:] for task in rest)
+                break
+            begun.append(asyncio.create_task(self._run(chain), name=f"{self.consumer.name}:{chain[0].ticket.position}"))
+            self._chains.add(begun[-1])
+            begun[-1].add_done_callback(self._ended)
+        return begun
 
     async def renew(self) -> None:
         """Say of everything we hold that we are still at it."""
         if self._held:
             async with self.sessions.begin() as session:
-                await delivery.renew(session, list(self._held.values()), lease=self.policy.lease)
+                await tickets.renew(session, list(self._held.values()), self.policy)
 
     def stop_starting(self) -> None:
         """From now on nothing new is tried; what comes is handed back."""
-        self._stopping = True
+        self._stopping.set()
 
     async def drain(self, grace: float) -> None:
         """Finish what has begun within `grace` seconds, and hand back the rest at once."""
@@ -75,17 +80,27 @@ class Attempts:
         for chain in list(self._chains):
             chain.cancel()
         await asyncio.gather(*self._chains, return_exceptions=True)
-        for ticket in list(self._held.values()):
-            await self._hand_back(ticket)
+        await self._hand_back(list(self._held.values()))
+
+    async def _place(self) -> bool:
+        """Wait for a free place; False where we are to stop before there is one."""
+        if self._stopping.is_set() or not self._places.locked():
+            return not self._stopping.is_set() and await self._places.acquire()
+        acquiring, stopping = (
+            asyncio.ensure_future(self._places.acquire()),
+            asyncio.ensure_future(self._stopping.wait()),
+        )
+        await asyncio.wait([acquiring, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return acquiring.done() or not acquiring.cancel()
 
     async def _run(self, chain: Sequence[Task]) -> None:
         """One after the other; behind one that failed, or when we are to stop, the rest is for somebody else."""
         rest = list(chain)
-        while rest and not self._stopping:
+        while rest and not self._stopping.is_set():
             if not await self._try(rest.pop(0)):
                 break
-        for task in rest:
-            await self._hand_back(task.ticket)
+        await self._hand_back(task.ticket for task in rest)
 
     async def _try(self, task: Task) -> bool:
         """Whether the effect happened. Whatever happens instead is written down, and raises nothing."""
@@ -93,28 +108,32 @@ class Attempts:
             await self._attempt(task)
         except LeaseLost:
             log.warning("delivery.lease_lost", consumer=self.consumer.name, position=task.ticket.position)
-        except Exception as error:  # noqa: BLE001 - a handler may raise anything; it is recorded, retried, then dead
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_being_cancelled():
+                raise  # by the drain, which hands it back; any other cancellation is the handler's own failure
             await self._failed(task.ticket, error)
         else:
-            self._held.pop(task.ticket.position, None)
+            self._let_go(task.ticket)
             return True
-        self._held.pop(task.ticket.position, None)
+        self._let_go(task.ticket)
         return False
 
     async def _attempt(self, task: Task) -> None:
+        if task.data is None:
+            raise Unmendable("its event is no longer in the outbox")
         event = self.consumer.decode(task.ticket.type, task.data)
         async with self.sessions() as session:
             await self.consumer.effect(session, event, *self.needs())
-            await delivery.finish(session, task.ticket)
+            await tickets.finish(session, task.ticket)
             await session.commit()
 
-    async def _failed(self, ticket: Ticket, error: Exception) -> None:
+    async def _failed(self, ticket: Ticket, error: BaseException) -> None:
         """Note it. Where Postgres is away, nobody can: the lease ends, and somebody takes the ticket again."""
         reason = "".join(traceback.format_exception(error))
+        final = True if isinstance(error, Unmendable) else False if is_away(error) else None
         try:
             async with self.sessions.begin() as session:
-                final = isinstance(error, Unmendable)
-                state = await delivery.fail(session, ticket, reason, self.policy, final=final)
+                state = await tickets.fail(session, ticket, reason, self.policy, final=final)
         except Exception as unnoted:  # noqa: BLE001 - the lease ends, and somebody takes the ticket again
             log.warning("delivery.not_noted", position=ticket.position, error=repr(error), because=one_line(unnoted))
             return
@@ -129,14 +148,20 @@ class Attempts:
             error=f"{type(error).__name__}: {error}",
         )
 
-    async def _hand_back(self, ticket: Ticket) -> None:
-        self._held.pop(ticket.position, None)
-        try:
-            async with self.sessions.begin() as session:
-                await delivery.hand_back(session, ticket)
-        except Exception as error:  # noqa: BLE001 - the lease ends, and somebody takes the ticket again
-            log.warning("delivery.not_handed_back", position=ticket.position, error=one_line(error))
-        self.wake.set()
+    async def _hand_back(self, given: Iterable[Ticket]) -> None:
+        for ticket in given:
+            self._let_go(ticket)
+            try:
+                async with self.sessions.begin() as session:
+                    await tickets.hand_back(session, ticket)
+            except Exception as error:  # noqa: BLE001 - the lease ends, and somebody takes the ticket again
+                log.warning("delivery.not_handed_back", position=ticket.position, error=one_line(error))
+            self.wake.set()
+
+    def _let_go(self, ticket: Ticket) -> None:
+        """Unless we hold a later one of the same delivery by now."""
+        if self._held.get(ticket.position) == ticket:
+            del self._held[ticket.position]
 
     def needs(self) -> list[Any]:
         return [self.resources[name] for name in self.consumer.needs]
@@ -152,6 +177,11 @@ def _by_subject(tasks: Iterable[Task]) -> list[list[Task]]:
     for task in tasks:
         chains.setdefault(task.ticket.subject, []).append(task)
     return list(chains.values())
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def one_line(error: BaseException) -> str:

@@ -17,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from consumers.attempts import Attempts, Task, one_line
 from consumers.entry import Fields, Received, received
 from consumers.subscription import Consumer
-from infra.database import DatabaseUnreachable, is_away
-from outbox import delivery
+from infra import streams
+from infra.database import DatabaseUnreachable
+from outbox import tickets
+from outbox.claims import claim
 from outbox.delivery import Arrival, State, Ticket
 from outbox.relay import pause
 from outbox.session import Sessions
@@ -29,7 +31,6 @@ DUE_POLL_SECONDS = 0.25
 RETRY_SECONDS = 1.0
 """How long a batch waits before it is tried again while Postgres is away."""
 DATA_OF = text("SELECT position, CAST(data AS text) FROM outbox WHERE position = ANY(:positions)")
-
 Entries = Sequence[tuple[bytes, Fields]]
 
 
@@ -64,11 +65,8 @@ class ConsumerWorker:
                 for arrival in await self._claim(session, batch, State.DONE):
                     event = self.consumer.decode(arrival.type, data[arrival.position])
                     await self.consumer.effect(session, event, *self.attempts.needs())
-        except Exception as error:
-            if is_away(error):
-                raise
-            # Whichever it was, it will fail again alone, and be recorded there.
-            log.warning("consumer.batch_failed", consumer=self.consumer.name, size=len(batch), error=repr(error))
+        except Exception as error:  # noqa: BLE001 - whichever it was, it fails again alone and is recorded there
+            log.warning("consumer.batch_failed", consumer=self.consumer.name, size=len(batch), error=one_line(error))
             await self._handle_apart(batch)
 
     async def _handle_apart(self, batch: Sequence[Received]) -> None:
@@ -76,35 +74,34 @@ class ConsumerWorker:
         data = _data(batch)
         async with self.sessions.begin() as session:
             claimed = await self._claim(session, batch, State.RUNNING)
-        tickets = [_first_ticket(self.consumer.name, arrival) for arrival in claimed]
-        await self.attempts.submit(Task(ticket, data[ticket.position]) for ticket in tickets)
+        taken = [_first_ticket(self.consumer.name, arrival) for arrival in claimed]
+        await self.attempts.submit(Task(ticket, data[ticket.position]) for ticket in taken)
 
-    async def _claim(self, session: AsyncSession, batch: Sequence[Received], state: State) -> list[Arrival]:
-        if not batch:
-            return []
+    async def _claim(
+        self, session: AsyncSession, batch: Sequence[Received], state: State, *, attempts: int = 1
+    ) -> list[Arrival]:
         arrivals = [entry.arrival for entry in batch]
-        return await delivery.claim(
-            session,
-            self.consumer.name,
-            list(self.consumer.event_types),
-            arrivals,
-            state=state,
-            lease=self.attempts.policy.lease,
-        )
+        types, lease = list(self.consumer.event_types), self.attempts.policy.lease
+        return await claim(session, self.consumer.name, types, arrivals, state=state, lease=lease, attempts=attempts)
 
     async def take_due(self) -> int:
-        """Try what is due: retries, hand-backs, replays, and what waited behind an earlier event."""
-        free = self.attempts.free
-        if not free:
+        """Try what is due: retries, hand-backs, replays, and what waited behind an earlier event.
+
+        A delivery whose worker is gone comes first, and nothing else is taken while it is tried.
+        """
+        if not self.attempts.free or self.stop.is_set():
             return 0
+        name, types, policy = self.consumer.name, self.consumer.event_types, self.attempts.policy
         async with self.sessions.begin() as session:
-            tickets = await delivery.take_due(
-                session, self.consumer.name, self.consumer.event_types, self.attempts.policy, limit=free
-            )
-            rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in tickets]})
+            suspect = await tickets.take_lapsed(session, name, types, policy)
+            limit = self.attempts.free
+            taken = [suspect] if suspect else await tickets.take_due(session, name, types, policy, limit=limit)
+            rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in taken]})
             data: dict[int, str] = {position: text_ for position, text_ in rows}  # noqa: C416 - rows are not tuples to mypy
-        await self.attempts.submit(Task(ticket, data.get(ticket.position, "")) for ticket in tickets)
-        return len(tickets)
+        begun = await self.attempts.submit(Task(ticket, data.get(ticket.position)) for ticket in taken)
+        if suspect and begun:
+            await asyncio.wait(begun, timeout=self._lease_seconds)
+        return len(taken)
 
     async def sweep(self, stream: str, *, min_idle: float, owner: str | None = None) -> int:
         """Make due what a worker read and never acknowledged, then acknowledge it in its stead.
@@ -124,27 +121,25 @@ class ConsumerWorker:
         if not pending:
             return 0
         ids = [entry["message_id"] for entry in pending]
-        # XCLAIM takes only what still idles so long: of two sweepers one gets an entry.
-        entries: Any = await self.redis.xclaim(stream, self.consumer.name, self.worker_id, int(min_idle * 1000), ids)
+        # XCLAIM takes only what still idles so long: of two sweepers one gets an entry, and acknowledges only that.
+        claimed: Any = await self.redis.xclaim(stream, self.consumer.name, self.worker_id, int(min_idle * 1000), ids)
+        entries = [(entry_id, fields) for entry_id, fields in claimed if entry_id is not None]
+        if not entries:
+            return 0
         async with self.sessions.begin() as session:
-            await self._claim(session, received(entries, self.consumer.event_types), State.DUE)
-        await self.redis.xack(stream, self.consumer.name, *ids)
+            batch = received(entries, self.consumer.event_types)
+            await self._claim(session, batch, State.DUE, attempts=0 if owner == self.worker_id else 1)
+        await self.redis.xack(stream, self.consumer.name, *(entry_id for entry_id, _ in entries))
         self.attempts.wake.set()
-        log.info("consumer.swept", consumer=self.consumer.name, stream=stream, entries=len(ids), owner=owner)
-        return len(ids)
+        log.info("consumer.swept", consumer=self.consumer.name, stream=stream, entries=len(entries), owner=owner)
+        return len(entries)
 
     async def leave(self) -> None:
         """Hand back what was fetched and not handled, so that nothing waits for a time-out; then leave the groups."""
         for stream in self.consumer.streams:
             while await self._quietly(partial(self.sweep, stream, min_idle=0, owner=self.worker_id)):
                 continue
-            await self._quietly(partial(self._leave_group, stream))
-
-    async def _leave_group(self, stream: str) -> None:
-        """Unless something could not be handed back: removing a consumer forgets what it had fetched."""
-        mine: Any = await self.redis.xpending_range(stream, self.consumer.name, "-", "+", 1, self.worker_id)
-        if not mine:
-            await self.redis.xgroup_delconsumer(stream, self.consumer.name, self.worker_id)
+            await self._quietly(partial(streams.leave_group, self.redis, stream, self.consumer.name, self.worker_id))
 
     async def look_for_due(self) -> None:
         while not self.stop.is_set():
@@ -155,7 +150,8 @@ class ConsumerWorker:
     async def keep_leases(self) -> None:
         while not self.stop.is_set():
             await pause(self.stop, self._lease_seconds / 3)
-            await self._quietly(self.attempts.renew)
+            while await self._quietly(self.attempts.renew) is None and not self.stop.is_set():
+                continue  # a lease that cannot be renewed lapses: try again at once, not after another third of it
 
     async def look_for_abandoned(self) -> None:
         while not self.stop.is_set():
@@ -167,14 +163,16 @@ class ConsumerWorker:
     def _lease_seconds(self) -> float:
         return self.attempts.policy.lease.total_seconds()
 
-    async def _quietly(self, look: Callable[[], Awaitable[int | None]]) -> int:
-        """Look; where Postgres or Redis is away, say so and look again later."""
+    async def _quietly(self, look: Callable[[], Awaitable[int | None]]) -> int | None:
+        """Look; where that fails, say so, wait a little, and return None. A loop of ours never ends by an error."""
         try:
             return await look() or 0
-        except (DBAPIError, DatabaseUnreachable, PoolTimeout, RedisError) as error:
+        except (DBAPIError, DatabaseUnreachable, PoolTimeout, RedisError, OSError) as error:
             log.warning("consumer.unreachable", consumer=self.consumer.name, error=one_line(error))
-            await pause(self.stop, RETRY_SECONDS)
-            return 0
+        except Exception:
+            log.exception("consumer.failed", consumer=self.consumer.name)
+        await pause(self.stop, min(RETRY_SECONDS, self._lease_seconds / 6))
+        return None
 
 
 def _first_ticket(consumer: str, arrival: Arrival) -> Ticket:
@@ -190,7 +188,3 @@ async def _until(event: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
         return
-
-
-def _line(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

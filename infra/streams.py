@@ -32,6 +32,12 @@ return last
 """
 """KEYS[1] stream; ARGV: the last id we believe in; then for each entry its id, the count of its strings, and those."""
 
+LEAVE_GROUP = """
+if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then
+  redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+end
+"""
+
 Entry = tuple[str, Mapping[str, str]]
 
 
@@ -80,6 +86,11 @@ async def ensure_group(redis: Redis, stream: str, group: str) -> None:
     except ResponseError as error:
         if not str(error).startswith("BUSYGROUP"):
             raise
+
+
+async def leave_group(redis: Redis, stream: str, group: str, consumer: str) -> None:
+    """Remove a consumer that has nothing pending: Redis would forget what it had fetched."""
+    await redis.eval(LEAVE_GROUP, 1, stream, group, consumer)
 
 
 async def append(redis: Redis, stream: str, *, believed: str, entries: Sequence[Entry] = ()) -> str:

@@ -23,8 +23,14 @@ def _store_events(session: Session, *_: object) -> None:
         session.add_all(map(OutboxMessage.carrying, aggregate.take_events()))
 
 
+@listens_for(Aggregate, "expire", propagate=True)
+def _forget_events(aggregate: Aggregate, *_: object) -> None:
+    """What was rolled back has not happened."""
+    aggregate.take_events()
+
+
 def _aggregates(session: Session) -> Iterable[Aggregate]:
-    return [each for each in (*session.new, *session.dirty) if isinstance(each, Aggregate)]
+    return [each for each in (*session.new, *session.dirty, *session.deleted) if isinstance(each, Aggregate)]
 
 
 def session_factory(engine: AsyncEngine) -> Sessions:

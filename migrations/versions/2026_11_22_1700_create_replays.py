@@ -9,6 +9,7 @@ down_revision = "2026_11_22_1200"
 branch_labels = None
 depends_on = None
 
+STILL_OPEN = "state IN ('due', 'running')"
 STATES = "state IN ('due', 'running', 'done', 'dead')"
 WITH_DISCARDED = "state IN ('due', 'running', 'done', 'dead', 'discarded')"
 
@@ -19,6 +20,8 @@ def upgrade() -> None:
     op.add_column("deliveries", sa.Column("before_replay", sa.Text()))
     replayed = "replay_id IS NOT NULL"
     op.create_index("ix_deliveries_replay_id", "deliveries", ["replay_id"], postgresql_where=replayed)
+    order = ["consumer", "subject", "position"]
+    op.create_index("ix_deliveries_open_subject", "deliveries", order, postgresql_where=STILL_OPEN)
     op.add_column("deliveries", sa.Column("discarded_by", sa.Text()))
     op.add_column("deliveries", sa.Column("discard_reason", sa.Text()))
     op.drop_constraint(op.f("ck_deliveries_state"), "deliveries")
@@ -29,6 +32,7 @@ def downgrade() -> None:
     op.execute("UPDATE deliveries SET state = 'dead' WHERE state = 'discarded'")
     op.drop_constraint(op.f("ck_deliveries_state"), "deliveries")
     op.create_check_constraint(op.f("ck_deliveries_state"), "deliveries", STATES)
+    op.drop_index("ix_deliveries_open_subject", "deliveries")
     op.drop_index("ix_deliveries_replay_id", "deliveries")
     for column in ("discard_reason", "discarded_by", "before_replay", "replay_id"):
         op.drop_column("deliveries", column)

@@ -9,6 +9,7 @@ from consumers.subscription import CONSUMERS, Consumer, Effect, consumes
 from consumers.worker import ConsumerWorker
 from domain.files.events import FileUploaded
 from outbox.delivery import Policy
+from tests.consumers.steps import EFFECTS
 from tests.database import Database
 
 MakeWorker = Callable[..., ConsumerWorker]
@@ -21,7 +22,13 @@ def a_consumer(effect: Effect, *, batched: bool = False) -> Consumer:
 
 
 @pytest.fixture
-def make_worker(database: Database, redis: Redis) -> MakeWorker:
+async def effects(database: Database) -> None:
+    """Where `note` notes."""
+    await database.execute(EFFECTS)
+
+
+@pytest.fixture
+def make_worker(database: Database, redis: Redis, effects: None) -> MakeWorker:
     def make(
         consumer: Consumer, *, max_attempts: int = 3, resources: Mapping[str, object] | None = None
     ) -> ConsumerWorker:

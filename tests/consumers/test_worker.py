@@ -1,61 +1,19 @@
-"""Effects happen once per event and in order per subject; what fails is retried, then dead; nothing is stranded."""
+"""Effects happen once per event; what fails is retried, then dead; nothing is stranded."""
 
-import asyncio
 from typing import Any
 
-import asyncpg
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.subscription import Unmendable
-from consumers.worker import ConsumerWorker
 from domain.aggregate import new_id
-from domain.catalogue import STREAMS
-from domain.event import Event
 from domain.files.events import FileUploaded
-from infra import streams
-from outbox.relay import Relay
 from tests.consumers.conftest import MakeWorker, a_consumer
+from tests.consumers.steps import STREAM, note, publish, read, settled
 from tests.database import Database
 from tests.factories import a_file_uploaded
-
-STREAM = "waybill:files"
-EFFECTS = "CREATE TABLE effects (id bigint GENERATED ALWAYS AS IDENTITY, subject uuid, note text)"
-
-
-@pytest.fixture(autouse=True)
-async def effects(database: Database) -> None:
-    await database.execute(EFFECTS)
-
-
-async def note(session: AsyncSession, event: FileUploaded) -> None:
-    await session.execute(
-        text("INSERT INTO effects (subject, note) VALUES (:s, :n)"), {"s": event.file_id, "n": event.name}
-    )
-
-
-async def publish(database: Database, redis: Redis, *events: Event) -> None:
-    await database.record(*events)
-    connection: asyncpg.Connection = await database.connect()
-    await Relay(connection, redis, STREAMS).step()
-    await connection.close()
-
-
-async def read(worker: ConsumerWorker, redis: Redis) -> list[Any]:
-    """What FastStream would hand over: the next entries of the group."""
-    await streams.ensure_group(redis, STREAM, worker.consumer.name)
-    answer: Any = await redis.xreadgroup(worker.consumer.name, worker.worker_id, {STREAM: ">"}, count=500)
-    return list(answer[0][1]) if answer else []
-
-
-async def settled(worker: ConsumerWorker, database: Database) -> list[tuple[str, int]]:
-    """State and attempts of every delivery, once none is open any more."""
-    while await database.rows("SELECT 1 FROM deliveries WHERE state IN ('due', 'running')"):
-        await worker.take_due()
-        await asyncio.sleep(0.005)
-    return [tuple(row) for row in await database.rows("SELECT state, attempts FROM deliveries ORDER BY position")]
 
 
 @pytest.mark.parametrize("batched", [True, False])
@@ -139,23 +97,6 @@ async def test_a_statement_that_fails_is_the_handlers_failure(
     assert await settled(worker, database) == [("dead", 3)]
 
 
-async def test_an_event_that_kills_every_worker_is_dead_after_the_last_attempt(
-    make_worker: MakeWorker, database: Database, redis: Redis
-) -> None:
-    worker = make_worker(a_consumer(note), max_attempts=3)
-    await publish(database, redis, a_file_uploaded())
-    await worker.handle(STREAM, await read(worker, redis))
-    await settled(worker, database)
-    await database.execute(
-        "UPDATE deliveries SET state = 'running', attempts = 3, due_at = now() - interval '1 second'"
-    )
-
-    assert await settled(worker, database) == [("dead", 3)]
-    assert await database.rows("SELECT last_error FROM deliveries") == [
-        ("its worker was gone before the last attempt ended",)
-    ]
-
-
 async def test_what_retrying_cannot_mend_is_dead_at_once(
     make_worker: MakeWorker, database: Database, redis: Redis
 ) -> None:
@@ -190,108 +131,6 @@ async def test_a_failure_that_passes_is_retried_until_it_works(
     assert len(await database.rows("SELECT 1 FROM effects")) == 1
 
 
-@pytest.mark.parametrize("batched", [True, False])
-async def test_later_events_of_a_subject_wait_behind_a_failing_one_while_others_go_on(
-    batched: bool, make_worker: MakeWorker, database: Database, redis: Redis
-) -> None:
-    failures = iter([True, True])
-
-    async def stumbles(session: AsyncSession, event: FileUploaded) -> None:
-        if event.name == "first" and next(failures, False):
-            raise RuntimeError("stumbled")
-        await note(session, event)
-
-    worker = make_worker(a_consumer(stumbles, batched=batched), max_attempts=5)
-    subject = new_id()
-    names = ["first", "second", "third"]
-    await publish(
-        database, redis, *(a_file_uploaded(file_id=subject, name=n) for n in names), a_file_uploaded(name="other")
-    )
-
-    await worker.handle(STREAM, await read(worker, redis))
-    await settled(worker, database)
-
-    notes = [row.note for row in await database.rows("SELECT note FROM effects ORDER BY id")]
-    assert [name for name in notes if name != "other"] == names
-    assert notes.index("other") == 0
-
-
-async def test_two_workers_keep_the_order_of_a_subject(
-    make_worker: MakeWorker, database: Database, redis: Redis
-) -> None:
-    consumer = a_consumer(note)
-    first, second = make_worker(consumer), make_worker(consumer)
-    subject = new_id()
-    await publish(database, redis, a_file_uploaded(file_id=subject, name="1"))
-    early = await read(first, redis)
-    await publish(database, redis, a_file_uploaded(file_id=subject, name="2"))
-    late = await read(second, redis)
-
-    await second.handle(STREAM, late)
-    await first.handle(STREAM, early)
-    await settled(second, database)
-
-    assert await database.rows("SELECT note FROM effects ORDER BY id") == [("1",), ("2",)]
-
-
-async def test_what_a_crashed_worker_had_read_is_handled_by_another(
-    make_worker: MakeWorker, database: Database, redis: Redis
-) -> None:
-    consumer = a_consumer(note)
-    crashed, other = make_worker(consumer), make_worker(consumer)
-    await publish(database, redis, a_file_uploaded(), a_file_uploaded())
-    await read(crashed, redis)
-
-    assert await other.sweep(STREAM, min_idle=0) == 2
-    await settled(other, database)
-
-    assert len(await database.rows("SELECT 1 FROM effects")) == 2
-    assert (await redis.xpending(STREAM, "note"))["pending"] == 0
-
-
-async def test_a_worker_that_leaves_hands_back_what_it_had_fetched(
-    make_worker: MakeWorker, database: Database, redis: Redis
-) -> None:
-    consumer = a_consumer(note)
-    leaving, staying = make_worker(consumer), make_worker(consumer)
-    await publish(database, redis, *(a_file_uploaded() for _ in range(3)))
-    await read(leaving, redis)
-
-    await leaving.leave()
-
-    assert await settled(staying, database) == [("done", 2)] * 3
-    consumers = await redis.xinfo_consumers(STREAM, "note")
-    assert [each["name"] for each in consumers] == []
-
-
-async def test_a_delivery_whose_worker_died_while_trying_is_tried_again_and_the_attempt_counts(
-    make_worker: MakeWorker, database: Database, redis: Redis
-) -> None:
-    worker = make_worker(a_consumer(note))
-    await publish(database, redis, a_file_uploaded())
-    await worker.handle(STREAM, await read(worker, redis))
-    await settled(worker, database)
-    await database.execute("UPDATE deliveries SET state = 'running', due_at = now() - interval '1 second'")
-
-    assert await settled(worker, database) == [("done", 2)]
-
-
-async def test_an_attempt_that_lost_its_lease_commits_nothing(
-    make_worker: MakeWorker, database: Database, redis: Redis
-) -> None:
-    async def overtaken(session: AsyncSession, event: FileUploaded) -> None:
-        await note(session, event)
-        await database.execute("UPDATE deliveries SET attempts = attempts + 1")
-
-    worker = make_worker(a_consumer(overtaken))
-    await publish(database, redis, a_file_uploaded())
-
-    await worker.handle(STREAM, await read(worker, redis))
-    await worker.attempts.drain(1)
-
-    assert await database.rows("SELECT 1 FROM effects") == []
-
-
 async def test_types_that_a_consumer_does_not_know_are_acknowledged_and_left_alone(
     make_worker: MakeWorker, database: Database, redis: Redis
 ) -> None:
@@ -317,11 +156,3 @@ async def test_an_event_that_cannot_be_decoded_is_dead_with_its_reason(
     assert await settled(worker, database) == [("dead", 1)]
     ((error,),) = await database.rows("SELECT last_error FROM deliveries")
     assert "not a file.uploaded" in error
-
-
-async def test_a_vanished_group_is_read_again_from_the_start(redis: Redis) -> None:
-    await redis.xadd(STREAM, {"a": "1"})
-
-    assert await redis.xreadgroup("late", "me", {STREAM: ">"}) == []
-    answer: Any = await redis.xreadgroup("late", "me", {STREAM: ">"})
-    assert len(answer[0][1]) == 1

@@ -13,8 +13,10 @@ from redis.asyncio import Redis
 
 from domain.catalogue import STREAMS
 from domain.event import Event
-from outbox.delivery import Arrival, Policy, State, Ticket, claim, fail
+from outbox.claims import claim
+from outbox.delivery import Arrival, Policy, State, Ticket
 from outbox.relay import Relay
+from outbox.tickets import fail
 from tests.database import Database
 from waybill import cli
 
