@@ -59,11 +59,7 @@ up: $(READY) ## Run everything on this machine, embedded services included; Ctrl
 
 .PHONY: test
 test: $(READY) ## Run the tests
-	@$(BIN)/pytest -m "not chaos" $(ARGS)
-
-.PHONY: chaos
-chaos: $(READY) ## Run the tests that kill things
-	@$(BIN)/pytest -m chaos $(ARGS)
+	@$(BIN)/pytest $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, types, import directions, the compose file and the Dockerfile

@@ -92,7 +92,6 @@ def unavailable(request: Request[Any, Any, Any], detail: str, **extra: Any) -> R
 
 def database_problem(request: Request[Any, Any, Any], error: DBAPIError) -> Response[Any]:
     """A lost connection, a full pool or a lock not had in time is for a retry; anything else is a fault of ours."""
-    error.hide_parameters = True  # they would be in the log
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
     if is_away(error) or sqlstate[:2] in PASSING:
         return unavailable_problem(request, error)

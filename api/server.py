@@ -1,13 +1,14 @@
 """`waybill api`."""
 
 import signal
+import socket
 
 import click
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 def api(host: str, port: int) -> None:
     """Serve the HTTP API until SIGTERM, then finish the requests that are running."""
     import uvicorn
@@ -22,10 +23,8 @@ def api(host: str, port: int) -> None:
     # uvicorn raises the signal that ended it once more when it is done; by then there is nothing left to end.
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGINT, lambda *_: None)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         loop="uvloop",
         http="httptools",
         log_config=None,
@@ -34,3 +33,22 @@ def api(host: str, port: int) -> None:
         timeout_graceful_shutdown=8,
         backlog=2048,
     )
+    server = uvicorn.Server(config)
+    try:
+        server.run(sockets=[_bound(host, port)])
+    except Exception as error:
+        raise click.ClickException(f"the API ended: {error}") from error
+    if not server.started:
+        raise click.ClickException("the API could not start; the log says why")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """The socket, before anything else is started, so that a taken port is one clear line."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise click.ClickException(f"{host}:{port} cannot be listened on: {error.strerror}") from None
+    return listener

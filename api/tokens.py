@@ -106,7 +106,7 @@ def local_key(settings: Settings) -> KeyInterface:
         raise SettingsError("WAYBILL_LOCAL_KEY is not set: without a key nobody could log in")
     try:
         key = Key.from_paserk(settings.local_key)
-    except (ValueError, pyseto.PysetoError):
+    except (ValueError, IndexError, pyseto.PysetoError):
         raise SettingsError("WAYBILL_LOCAL_KEY is not a PASERK of the form k4.local.…") from None
     if key.version != 4 or key.purpose != "local":  # noqa: PLR2004 - PASETO v4
         raise SettingsError("WAYBILL_LOCAL_KEY is not a PASERK of the form k4.local.…")

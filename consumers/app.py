@@ -16,14 +16,16 @@ from faststream.redis import RedisBroker, StreamSub
 from faststream.redis.configs.state import RedisConnectionState
 from faststream.redis.message import RedisBatchStreamMessage
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
-from consumers.attempts import Attempts
+from consumers.attempts import Attempts, one_line
 from consumers.subscription import Consumer, discover
 from consumers.worker import ConsumerWorker
 from infra import streams
 from infra.database import create_engine
 from infra.settings import Settings
 from infra.storage import Storage
+from infra.waiting import end_within, pause
 from outbox.delivery import Policy
 from outbox.session import Sessions, session_factory
 
@@ -33,8 +35,16 @@ BATCH = 500
 CONCURRENT_BATCH = 50
 """What waits for S3 is read in smaller bites, so that many workers can share a burst."""
 READ_BLOCK_MS = 500
-GRACE_SECONDS = 7.0
+GRACE_SECONDS = 6.0
 """For what is being handled when we are told to stop; the process has 10."""
+BATCH_GRACE_SECONDS = 2.0
+"""For a batch whose transaction is open then."""
+STOP_SECONDS = 9.0
+START_RETRY_SECONDS = 1.0
+
+
+class UnknownConsumer(Exception):
+    """There is no consumer of that name."""
 
 
 class _Connection(RedisConnectionState):
@@ -59,7 +69,7 @@ class Broker(RedisBroker):
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
         silent: Any = None
-        super().__init__(redis_url, apply_types=False, logger=silent, graceful_timeout=GRACE_SECONDS)
+        super().__init__(redis_url, apply_types=False, logger=silent, graceful_timeout=BATCH_GRACE_SECONDS)
 
 
 @dataclass
@@ -85,9 +95,21 @@ class Worker:
                 self._subscribe(consumer, stream)
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT, then drain."""
-        app = FastStream(self.broker, logger=None, lifespan=self._lifespan, on_shutdown=[self._stop_starting])
-        await app.run()
+        """Work until SIGTERM or SIGINT, then drain. Without Redis, what is due is handled all the same."""
+        app = FastStream(
+            self.broker,
+            logger=None,
+            lifespan=self._lifespan,
+            on_startup=[self._redis_answers],
+            after_startup=[self._say_ready],
+            on_shutdown=[self._stop_starting],
+        )
+        try:
+            await app.run()
+        except Exception:
+            if not self.stop.is_set():
+                raise
+            log.info("worker.stopped_while_starting", worker=self.worker_id)  # its connections went from under it
 
     def _subscribe(self, consumer: Consumer, stream: str) -> None:
         subscription = StreamSub(
@@ -111,10 +133,10 @@ class Worker:
     async def _lifespan(self) -> AsyncIterator[None]:
         """Resources before the broker starts; and, once it has stopped, the drain."""
         async with _resources(self.settings) as (sessions, redis, resources):
+            self._redis = redis
             for consumer in self.consumers:
                 self.workers[consumer.name] = self._worker(consumer, sessions, redis, resources)
             tasks = [asyncio.create_task(loop) for worker in self.workers.values() for loop in _loops(worker)]
-            log.info("worker.ready", worker=self.worker_id, consumers=list(self.workers))
             try:
                 yield
             finally:
@@ -128,15 +150,31 @@ class Worker:
         attempts = Attempts(consumer, sessions, policy, resources)
         return ConsumerWorker(consumer, self.worker_id, sessions, redis, attempts, self.stop)
 
+    async def _redis_answers(self) -> None:
+        """FastStream would end the process if it did not; what is due goes on meanwhile."""
+        while not self.stop.is_set():
+            try:
+                await self._redis.ping()
+            except (RedisError, OSError) as error:
+                log.warning("worker.waits_for_redis", error=one_line(error))
+                await pause(self.stop, START_RETRY_SECONDS)
+            else:
+                return
+
+    async def _say_ready(self) -> None:
+        log.info("worker.ready", worker=self.worker_id, consumers=list(self.workers))
+
     async def _stop_starting(self) -> None:
+        if not self.stop.is_set():
+            end_within(STOP_SECONDS)
         self.stop.set()
         for worker in self.workers.values():
             worker.attempts.stop_starting()
 
     async def _drain(self, tasks: list[asyncio.Task[None]]) -> None:
         await self._stop_starting()
-        await asyncio.gather(*(worker.attempts.drain(GRACE_SECONDS) for worker in self.workers.values()))
         await asyncio.gather(*tasks)
+        await asyncio.gather(*(worker.attempts.drain(GRACE_SECONDS) for worker in self.workers.values()))
         await asyncio.gather(*(worker.leave() for worker in self.workers.values()))
         log.info("worker.stopped", worker=self.worker_id)
 

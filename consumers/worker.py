@@ -19,10 +19,10 @@ from consumers.entry import Fields, Received, received
 from consumers.subscription import Consumer
 from infra import streams
 from infra.database import DatabaseUnreachable
+from infra.waiting import pause
 from outbox import tickets
 from outbox.claims import claim
 from outbox.delivery import Arrival, State, Ticket
-from outbox.relay import pause
 from outbox.session import Sessions
 
 log = structlog.get_logger(__name__)
@@ -145,7 +145,7 @@ class ConsumerWorker:
         while not self.stop.is_set():
             self.attempts.wake.clear()
             if not await self._quietly(self.take_due):
-                await _until(self.attempts.wake, DUE_POLL_SECONDS)
+                await pause(self.attempts.wake, DUE_POLL_SECONDS)
 
     async def keep_leases(self) -> None:
         while not self.stop.is_set():
@@ -181,10 +181,3 @@ def _first_ticket(consumer: str, arrival: Arrival) -> Ticket:
 
 def _data(batch: Sequence[Received]) -> dict[int, bytes]:
     return {entry.arrival.position: entry.data for entry in batch}
-
-
-async def _until(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

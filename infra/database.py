@@ -57,6 +57,7 @@ def create_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=CONNECT_TIMEOUT,
+        hide_parameters=True,  # they would be in logs and in what a delivery keeps of its error
     )
 
 

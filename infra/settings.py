@@ -20,6 +20,7 @@ SECRETS = frozenset({"local_key", "secret_key", "database_url", "redis_url", "sm
 
 Positive = Annotated[int, Meta(gt=0)]
 Seconds = Annotated[float, Meta(gt=0)]
+HttpUrl = Annotated[str, Meta(pattern="^https?://[^/]")]
 
 
 class SettingsError(Exception):
@@ -29,16 +30,16 @@ class SettingsError(Exception):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One field for each `WAYBILL_…` variable of the README; sizes in bytes."""
 
-    database_url: str = "postgresql://postgres@localhost/waybill"
-    redis_url: str = "redis://localhost:6379/0"
+    database_url: Annotated[str, Meta(pattern="^postgres(ql)?://")] = "postgresql://postgres@localhost/waybill"
+    redis_url: Annotated[str, Meta(pattern="^(rediss?|unix)://")] = "redis://localhost:6379/0"
     s3_bucket: Annotated[str, Meta(min_length=3, max_length=63)] = "waybill"
-    s3_endpoint_url: str | None = None
-    s3_public_endpoint_url: str | None = None
-    smtp_url: str = "smtp://localhost:1025"
+    s3_endpoint_url: HttpUrl | None = None
+    s3_public_endpoint_url: HttpUrl | None = None
+    smtp_url: Annotated[str, Meta(pattern="^smtps?://")] = "smtp://localhost:1025"
     mail_from: str = "Waybill <waybill@localhost>"
-    public_url: str = "http://127.0.0.1:8000"
-    local_key: str | None = None
-    secret_key: str | None = None
+    public_url: HttpUrl = "http://127.0.0.1:8000"
+    local_key: Annotated[str, Meta(pattern=r"^k4\.local\.")] | None = None
+    secret_key: Annotated[str, Meta(pattern=r"^k4\.secret\.")] | None = None
     max_file_size: Positive = 5 * 1024**4
     quota_bytes: Positive = 100 * 1024**3
     allowed_types: tuple[str, ...] = ()

@@ -147,8 +147,12 @@ class Storage:
         return await self._url("head_object", expires_in, Key=key)
 
     async def ping(self) -> None:
-        async with _s3_errors():
-            await self.client.head_bucket(Bucket=self.bucket)
+        """Raises StorageError also where the bucket is not there."""
+        try:
+            async with _s3_errors():
+                await self.client.head_bucket(Bucket=self.bucket)
+        except ObjectMissing as error:
+            raise StorageError(f"there is no bucket {self.bucket}") from error
 
     async def _url(self, method: str, expires_in: int, **parameters: Any) -> str:
         parameters["Bucket"] = self.bucket

@@ -11,18 +11,28 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--to", "revision", default="head", show_default=True, metavar="REVISION", help="Where to go.")
-@click.option("--down", is_flag=True, help="Go down to REVISION instead of up; `--to base` drops everything.")
-def migrate(revision: str, *, down: bool) -> None:
+@click.option("--to", "revision", metavar="REVISION", help="Where to go; by default up to the newest.")
+@click.option("--down", is_flag=True, help="Go down to REVISION instead; `--down --to base` drops everything.")
+def migrate(revision: str | None, *, down: bool) -> None:
     """Bring the database to the newest schema. Safe to run twice, and from two machines at once."""
     from alembic import command
+    from alembic.util import CommandError
+    from sqlalchemy.exc import DBAPIError
 
+    from infra.database import DatabaseUnreachable
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
 
+    if down and revision is None:
+        raise click.UsageError("--down needs --to REVISION")
     configure_logging(load_settings().log_format)
-    (command.downgrade if down else command.upgrade)(alembic_config(), revision)
-    click.echo(f"The database is at {revision}.")
+    try:
+        (command.downgrade if down else command.upgrade)(alembic_config(), revision or "head")
+    except CommandError as error:
+        raise click.UsageError(str(error)) from None
+    except (DatabaseUnreachable, DBAPIError) as error:
+        raise click.ClickException(f"Postgres: {str(error).partition(chr(10))[0]}") from None
+    click.echo(f"The database is at {revision or 'head'}.")
 
 
 def alembic_config(connection: "Connection | None" = None) -> "Config":

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from infra import streams
 from infra.database import DatabaseUnreachable, connect
+from infra.waiting import pause
 from outbox.message import cloud_event
 
 log = structlog.get_logger(__name__)
@@ -150,14 +151,6 @@ async def _poll(relay: Relay, stop: asyncio.Event) -> None:
             checked = loop.time()
             relay.doubt()
         await pause(stop, IDLE_SECONDS)
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until told to stop."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
 
 
 def _entries(rows: Any) -> list[streams.Entry]:

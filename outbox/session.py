@@ -1,13 +1,16 @@
 """The only sessions there are: what an aggregate recorded is stored in the transaction that saves the aggregate."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.event import listens_for
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 import outbox.tables  # noqa: F401 - a session must know every table, since they refer to each other
 from domain.aggregate import Aggregate
+from domain.event import Event
 from outbox.message import OutboxMessage
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -31,6 +34,13 @@ def _forget_events(aggregate: Aggregate, *_: object) -> None:
 
 def _aggregates(session: Session) -> Iterable[Aggregate]:
     return [each for each in (*session.new, *session.dirty, *session.deleted) if isinstance(each, Aggregate)]
+
+
+async def announce_once(session: AsyncSession, event: Event, *, event_id: UUID) -> bool:
+    """Store an event that belongs to no aggregate, unless one with this id is there. Returns whether it was not."""
+    values = OutboxMessage.carrying(event, event_id=event_id).columns()
+    once = insert(OutboxMessage).values(values).on_conflict_do_nothing(index_elements=["event_id"])
+    return (await session.execute(once.returning(OutboxMessage.event_id))).first() is not None
 
 
 def session_factory(engine: AsyncEngine) -> Sessions:

@@ -3,14 +3,22 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import click
 import structlog
+from rocketry import Rocketry
+from rocketry.conds import hourly
+from sqlalchemy.exc import SQLAlchemyError
+
+from infra.database import DatabaseUnreachable, create_engine
+from infra.waiting import end_within, pause
+from outbox.session import session_factory
+from scheduler.jobs import announce_expiry
 
 log = structlog.get_logger(__name__)
 
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 2.0
+STOP_SECONDS = 9.0
 
 
 @click.command()
@@ -23,45 +31,49 @@ def scheduler() -> None:
 
     settings = load_settings()
     configure_logging(settings.log_format)
-    uvloop.run(run(settings.database_url))
+    uvloop.run(run_until_signalled(settings.database_url))
 
 
-async def run(database_url: str) -> None:
-    """Run until SIGTERM or SIGINT."""
-    from rocketry import Rocketry
-    from rocketry.conds import hourly
+async def run_until_signalled(database_url: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(database_url, stop)
 
-    from infra.database import create_engine
-    from outbox.session import session_factory
-    from scheduler.jobs import announce_expiry
 
+async def run(database_url: str, stop: asyncio.Event) -> None:
+    """Announce until told to stop."""
     engine = create_engine(database_url, application_name="waybill-scheduler", pool_size=2)
     sessions = session_factory(engine)
     app = Rocketry(execution="async", config={"silence_task_prerun": True, "silence_task_logging": True})
 
     async def expiry() -> None:
-        await _until_done("expiry.due", partial(announce_expiry, sessions))
+        await _until_announced("expiry.due", lambda: announce_expiry(sessions), stop)
 
     # Rocketry runs `hourly` at once when it starts, and then each hour: an hour missed while we were down is caught up.
     app.task(hourly, name="expiry")(expiry)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, app.session.shut_down)
+    stopping = asyncio.create_task(_shut_down(app, stop))
     log.info("scheduler.ready")
     await app.serve()
+    stopping.cancel()
     await engine.dispose()
     log.info("scheduler.stopped")
 
 
-async def _until_done(name: str, announce: Callable[[], Awaitable[bool]]) -> None:
-    """A tick is not lost to a Postgres that is away for a while."""
-    from sqlalchemy.exc import SQLAlchemyError
+async def _shut_down(app: Rocketry, stop: asyncio.Event) -> None:
+    await stop.wait()
+    end_within(STOP_SECONDS)
+    app.session.shut_down()
 
-    while True:
+
+async def _until_announced(tick: str, announce: Callable[[], Awaitable[bool]], stop: asyncio.Event) -> None:
+    """A tick is not lost to a Postgres that is away for a while."""
+    while not stop.is_set():
         try:
             first = await announce()
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("scheduler.postgres_unreachable", tick=name, error=str(error).partition("\n")[0])
-            await asyncio.sleep(RETRY_SECONDS)
+        except (SQLAlchemyError, DatabaseUnreachable) as error:
+            log.warning("scheduler.postgres_unreachable", tick=tick, error=str(error).partition("\n")[0])
+            await pause(stop, RETRY_SECONDS)
         else:
-            log.info("scheduler.announced", tick=name, first=first)
+            log.info("scheduler.announced", tick=tick, first=first)
             return

@@ -7,7 +7,7 @@ from domain.accounts.model import Account
 from domain.aggregate import new_id, now
 from domain.files.events import FileUploaded
 from domain.files.model import File
-from domain.files.promise import Place, Promise
+from domain.files.promise import Place, Promise, incoming_key, object_key
 
 
 def an_account(**overrides: Any) -> Account:
@@ -22,21 +22,30 @@ def an_account(**overrides: Any) -> Account:
 
 
 def a_pending_file(
-    *, owner_id: UUID, upload_id: str | None = None, part_size: int | None = None, **promise: Any
+    *,
+    owner_id: UUID,
+    upload_id: str | None = None,
+    part_size: int | None = None,
+    is_within_reach: bool = True,
+    **promise: Any,
 ) -> File:
+    """By default one that a client writes with one presigned PUT."""
     values: dict[str, Any] = {"name": "report.pdf", "size": 3, "content_type": "application/pdf"} | promise
-    place = Place(file_id=new_id(), bucket="waybill", upload_id=upload_id, part_size=part_size)
+    file_id = new_id()
+    key = incoming_key(file_id) if is_within_reach and upload_id is None else object_key(file_id)
+    place = Place(file_id=file_id, bucket="waybill", key=key, upload_id=upload_id, part_size=part_size)
     return File.promised(Promise(**values), owner_id=owner_id, place=place)
 
 
 def a_processing_file(*, received_sha256: str | None = None, **values: Any) -> File:
-    file = a_pending_file(**values)
+    file = a_pending_file(is_within_reach=received_sha256 is None, **values)
     file.bytes_arrived(received_sha256=received_sha256)
     return file
 
 
 def an_available_file(*, content_type: str = "application/pdf", **values: Any) -> File:
     file = a_processing_file(content_type=content_type, **values)
+    file.moved_to(object_key(file.id, attempt=new_id()))
     file.verified(sha256=file.sha256 or "0" * 64, content_type=content_type)
     return file
 

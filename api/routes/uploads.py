@@ -54,7 +54,8 @@ async def upload_file(
     settings: NamedDependency[Settings],
 ) -> Response[FileView]:
     boundary = boundary_of(request.headers)
-    place = Place(file_id=new_id(), bucket=storage.bucket)
+    file_id = new_id()
+    place = Place(file_id=file_id, bucket=storage.bucket, key=object_key(file_id))
     async with AsyncExitStack() as stack:
         incoming: Incoming | None = None
         part = FilePart(name="-")
@@ -62,9 +63,7 @@ async def upload_file(
         async def on_file(name: str, type_: str) -> Any:
             nonlocal incoming, part
             part = checked({"name": name, "content_type": type_}, FilePart)
-            opening = Incoming.to(
-                storage, object_key(place.file_id), content_type=part.content_type, max_size=settings.max_file_size
-            )
+            opening = Incoming.to(storage, place.key, content_type=part.content_type, max_size=settings.max_file_size)
             incoming = await stack.enter_async_context(opening)
             return incoming.write
 
@@ -112,9 +111,10 @@ async def _place(storage: Storage, file_id: UUID, size: int, content_type: str) 
     """One part is one object, of its own key; several are a multipart upload of the final one."""
     part_size = parts.part_size(size)
     if len(parts.plan(size, part_size)) == 1:
-        return Place(file_id=file_id, bucket=storage.bucket, part_size=part_size)
-    upload_id = await storage.start_multipart(object_key(file_id), content_type=content_type)
-    return Place(file_id=file_id, bucket=storage.bucket, upload_id=upload_id, part_size=part_size)
+        return Place(file_id=file_id, bucket=storage.bucket, key=incoming_key(file_id), part_size=part_size)
+    key = object_key(file_id)
+    upload_id = await storage.start_multipart(key, content_type=content_type)
+    return Place(file_id=file_id, bucket=storage.bucket, key=key, upload_id=upload_id, part_size=part_size)
 
 
 async def _upload(file: File, storage: Storage) -> UploadView:
@@ -130,14 +130,14 @@ async def _upload(file: File, storage: Storage) -> UploadView:
 async def _url(file: File, number: int, storage: Storage) -> str:
     seconds = int(UPLOAD_TTL.total_seconds())
     if file.upload_id is None:
-        return await storage.url_to_put(incoming_key(file.id), expires_in=seconds)
+        return await storage.url_to_put(file.key, expires_in=seconds)
     return await storage.url_to_put_part(file.key, file.upload_id, number, expires_in=seconds)
 
 
 async def _missing_parts(file: File, storage: Storage) -> list[int]:
     try:
         if file.upload_id is None:
-            await storage.size(incoming_key(file.id))
+            await storage.size(file.key)
             return []
         received = {part.number for part in await storage.parts(file.key, file.upload_id)}
     except ObjectMissing:

@@ -9,7 +9,7 @@ def worker(only: tuple[str, ...]) -> None:
     """Run the consumers until SIGTERM, then finish what is being handled and hand back the rest."""
     import uvloop
 
-    from consumers.app import Worker
+    from consumers.app import UnknownConsumer, Worker
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
 
@@ -21,5 +21,5 @@ def worker(only: tuple[str, ...]) -> None:
 
     try:
         uvloop.run(run())
-    except ValueError as error:
+    except UnknownConsumer as error:
         raise click.UsageError(str(error)) from None

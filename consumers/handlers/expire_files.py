@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from consumers.subscription import consumes
 from domain.files.model import File, Status
 from domain.schedule.events import ExpiryDue
-from outbox.message import OutboxMessage
+from outbox.session import announce_once
 
 BATCH = 500
 """Files per transaction: what is left is the next part of the tick."""
@@ -21,4 +21,4 @@ async def expire_files(session: AsyncSession, event: ExpiryDue) -> None:
         file.expire()
     if len(batch) == BATCH:
         rest = replace(event, part=event.part + 1)
-        session.add(OutboxMessage.carrying(rest, event_id=rest.tick_id))
+        await announce_once(session, rest, event_id=rest.tick_id)

@@ -13,11 +13,15 @@ UNKNOWN = "application/octet-stream"
 
 @dataclass(frozen=True)
 class Measured:
-    """What S3 really holds: bytes, SHA-256 in hex, and the first few kB."""
+    """What S3 really holds, and where: bytes, SHA-256 in hex, and the first few kB.
 
+    Where the size alone breaks the promise, nothing was read.
+    """
+
+    key: str
     size: int
-    sha256: str
-    head: bytes
+    sha256: str = ""
+    head: bytes = b""
 
 
 def verdict(file: File, measured: Measured | None, *, max_size: int, allowed_types: Collection[str]) -> None:

@@ -13,7 +13,7 @@ from domain.aggregate import Aggregate, now
 from domain.event import Event
 from domain.files import events
 from domain.files.errors import FileGone, FileNotReady, UploadNotPending
-from domain.files.promise import Place, Promise, object_key
+from domain.files.promise import Place, Promise, incoming_key
 from domain.files.search import search_document
 
 
@@ -62,6 +62,8 @@ class File(Aggregate):
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
     bucket: Mapped[str] = mapped_column(Text)
     key: Mapped[str] = mapped_column(Text)
+    removed_at: Mapped[datetime | None]
+    """When it was told that the object of a deleted file is gone."""
     upload_id: Mapped[str | None] = mapped_column(Text)
     """S3's name of the multipart upload; null where the bytes come as one object."""
     part_size: Mapped[int | None] = mapped_column(BigInteger)
@@ -88,7 +90,8 @@ class File(Aggregate):
             tags=list(promise.tags),
             details=dict(promise.metadata),
             bucket=place.bucket,
-            key=object_key(place.file_id),
+            key=place.key,
+            removed_at=None,
             upload_id=place.upload_id,
             part_size=place.part_size,
             version=1,
@@ -115,6 +118,15 @@ class File(Aggregate):
         return self.status == Status.PROCESSING
 
     @property
+    def came_through_us(self) -> bool:
+        return self.received_sha256 is not None
+
+    @property
+    def is_within_reach(self) -> bool:
+        """Whether a client may still write where the bytes lie."""
+        return self.key == incoming_key(self.id)
+
+    @property
     def needs_no_bytes(self) -> bool:
         return self.status in {Status.REJECTED, Status.EXPIRED, Status.DELETED}
 
@@ -123,6 +135,9 @@ class File(Aggregate):
             raise UploadNotPending
         self.received_sha256 = received_sha256
         self._become(Status.PROCESSING, events.FileUploaded)
+
+    def moved_to(self, key: str) -> None:
+        self.key = key
 
     def verified(self, *, sha256: str, content_type: str) -> None:
         self.sha256, self.content_type = sha256, content_type
@@ -145,7 +160,9 @@ class File(Aggregate):
         self._become(Status.DELETED, events.FileDeleteRequested)
 
     def object_removed(self) -> None:
-        if self.status == Status.DELETED:
+        """Told once, however often the object is removed."""
+        if self.status == Status.DELETED and self.removed_at is None:
+            self.removed_at = now()
             self._tell(events.FileDeleted)
 
     def require_content(self) -> None:

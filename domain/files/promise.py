@@ -26,15 +26,16 @@ class Place:
 
     file_id: UUID
     bucket: str
+    key: str
     upload_id: str | None = None
     part_size: int | None = None
 
 
-def object_key(file_id: UUID) -> str:
-    """Where the verified bytes lie: no client ever holds a URL that writes here."""
-    return f"files/{file_id}"
+def object_key(file_id: UUID, attempt: UUID | None = None) -> str:
+    """Where no client can write once the bytes are whole. Each attempt to move bytes here has a key of its own."""
+    return f"files/{file_id}" if attempt is None else f"files/{file_id}/{attempt}"
 
 
 def incoming_key(file_id: UUID) -> str:
-    """Where a client may write an upload of one part; finalization moves it out of its reach."""
+    """Where a client may write an upload of one part, as often as its URL lives; finalization copies from here."""
     return f"incoming/{file_id}"

@@ -1,6 +1,7 @@
 """The one screen that `waybill up` prints."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Welcome:
             f"curl -s {self.url}/v1/accounts -H {JSON_TYPE} -d {ACCOUNT}",
             f"TOKEN=$(curl -s {self.url}/v1/sessions -H {JSON_TYPE} -d {ACCOUNT} | {extract})",
             f'echo "hello" | curl -s -F "file=@-;filename=hello.txt" {self.url}/v1/files {BEARER}',
-            f'curl -s "{self.url}/v1/files?q=hello" {BEARER}',
+            f'sleep 1; curl -s "{self.url}/v1/files?q=hello" {BEARER}',
         )
 
     def _places(self) -> Table:
@@ -50,5 +51,5 @@ class Welcome:
         table.add_row("  Health", f"{self.url}/health/ready")
         table.add_row("  Mail", f"{self.maildir}/new")
         table.add_row("  Logs", f"{self.data_dir}/log")
-        table.add_row("  Shell", 'eval "$(waybill env)"')
+        table.add_row("  Shell", f'eval "$({Path(sys.argv[0]).absolute()} env --data-dir {self.data_dir})"')
         return table

@@ -1,4 +1,4 @@
-"""Deliveries can be replayed and discarded, and it is kept who asked for it and why."""
+"""Deliveries can be replayed and discarded, with who asked and why; a removal is told once."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,7 @@ WITH_DISCARDED = "state IN ('due', 'running', 'done', 'dead', 'discarded')"
 
 def upgrade() -> None:
     _create_replays()
+    op.add_column("files", sa.Column("removed_at", sa.DateTime(timezone=True)))
     op.add_column("deliveries", sa.Column("replay_id", sa.Uuid()))
     op.add_column("deliveries", sa.Column("before_replay", sa.Text()))
     replayed = "replay_id IS NOT NULL"
@@ -36,6 +37,7 @@ def downgrade() -> None:
     op.drop_index("ix_deliveries_replay_id", "deliveries")
     for column in ("discard_reason", "discarded_by", "before_replay", "replay_id"):
         op.drop_column("deliveries", column)
+    op.drop_column("files", "removed_at")
     op.drop_table("replays")
 
 

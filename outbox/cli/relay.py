@@ -6,6 +6,8 @@ import sys
 
 import click
 
+STOP_SECONDS = 9.0
+
 
 @click.command()
 def relay() -> None:
@@ -17,6 +19,7 @@ def relay() -> None:
     from infra import streams
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
+    from infra.waiting import end_within
     from outbox.relay import StreamAhead, run
 
     settings = load_settings()
@@ -25,8 +28,13 @@ def relay() -> None:
 
     async def relaying() -> None:
         stop = asyncio.Event()
+
+        def end() -> None:
+            stop.set()
+            end_within(STOP_SECONDS)
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, end)
         redis = streams.connect(settings.redis_url)
         try:
             log.info("relay.ready", streams=STREAMS)

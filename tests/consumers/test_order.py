@@ -1,6 +1,5 @@
 """Events of one subject are handled in order, whoever reads them and however often."""
 
-
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -73,6 +73,25 @@ def test_a_secret_file_that_is_missing_is_named() -> None:
         load_settings({"WAYBILL_LOCAL_KEY_FILE": NOWHERE})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WAYBILL_DATABASE_URL", "nonsense"),
+        ("WAYBILL_REDIS_URL", "foo"),
+        ("WAYBILL_S3_ENDPOINT_URL", "foo"),
+        ("WAYBILL_PUBLIC_URL", "localhost"),
+        ("WAYBILL_SMTP_URL", "mail"),
+        ("WAYBILL_LOCAL_KEY", "k4.public.abc"),
+        ("WAYBILL_SECRET_KEY", "zzz"),
+    ],
+)
+def test_a_value_of_another_form_is_named_and_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: ") as raised:
+        load_settings({name: value})
+
+    assert value not in str(raised.value)
+
+
 def test_only_secrets_may_lie_in_files() -> None:
     with pytest.raises(SettingsError, match="WAYBILL_LOG_FORMAT_FILE is not a setting"):
         load_settings({"WAYBILL_LOG_FORMAT_FILE": NOWHERE})

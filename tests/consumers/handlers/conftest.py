@@ -1,4 +1,5 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -7,7 +8,7 @@ from domain.event import Event
 from tests.database import Database
 from tests.factories import an_account
 
-Handle = Callable[..., Awaitable[None]]
+Handle = Callable[..., Coroutine[Any, Any, None]]
 
 
 @pytest.fixture

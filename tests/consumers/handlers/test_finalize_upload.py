@@ -1,17 +1,20 @@
 """An upload becomes available only if its bytes are what was promised, on any S3 and after any crash."""
 
+import asyncio
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from consumers.handlers.finalize_upload import finalize_upload
 from domain.accounts.model import Account
+from domain.aggregate import new_id
 from domain.files.events import FileAvailable, FileRejected, FileUploaded
 from domain.files.model import File, Status
-from domain.files.promise import incoming_key
+from domain.files.promise import incoming_key, object_key
 from infra.settings import Settings
-from infra.storage import ObjectMissing, Storage
+from infra.storage import Storage, StorageError
 from tests.consumers.handlers.conftest import Handle
 from tests.database import Database
 from tests.factories import a_pending_file, a_processing_file
@@ -32,7 +35,7 @@ def finalize(handle: Handle, database: Database, storage: Storage, settings: Set
 
 
 async def arrived(file: File, database: Database, storage: Storage, content: bytes) -> File:
-    await storage.put(incoming_key(file.id), content, content_type=file.content_type)
+    await storage.put(file.key, content, content_type=file.content_type)
     return await database.save(file)
 
 
@@ -48,9 +51,8 @@ async def test_a_file_that_keeps_its_promise_becomes_available(
 
     assert (file.status, file.sha256, file.content_type) == (Status.AVAILABLE, digest, "image/png")
     assert isinstance((await database.recorded())[-1], FileAvailable)
+    await storage.put(incoming_key(file.id), b"evil", content_type="text/plain")  # the client's URL still works
     assert await storage.size(file.key) == len(png)
-    with pytest.raises(ObjectMissing):  # out of the client's reach, whose URL still works
-        await storage.size(incoming_key(file.id))
 
 
 async def test_an_empty_file_becomes_available(
@@ -103,7 +105,7 @@ async def test_a_file_that_never_came_is_rejected(finalize: Any, owner: Account,
 @pytest.fixture
 async def multipart(owner: Account, database: Database, storage: Storage) -> File:
     """A file of two parts, both received and not yet brought together."""
-    file = a_pending_file(owner_id=owner.id, size=PART + 1, name="big.bin", part_size=PART)
+    file = a_pending_file(owner_id=owner.id, size=PART + 1, name="big.bin", part_size=PART, is_within_reach=False)
     file.upload_id = await storage.start_multipart(file.key, content_type="application/octet-stream")
     await storage.put_part(file.key, file.upload_id, 1, b"a" * PART)
     await storage.put_part(file.key, file.upload_id, 2, b"b")
@@ -128,13 +130,70 @@ async def test_a_crash_after_s3_completed_the_upload_is_survived(
     assert (await finalize(multipart)).status == Status.AVAILABLE
 
 
-async def test_a_crash_after_the_object_was_moved_is_survived(
+async def test_a_crash_after_the_bytes_were_copied_is_survived(
     finalize: Any, owner: Account, database: Database, storage: Storage
 ) -> None:
-    file = await database.save(a_processing_file(owner_id=owner.id))
-    await storage.put(file.key, b"abc", content_type="text/plain")
+    file = await arrived(a_processing_file(owner_id=owner.id), database, storage, b"abc")
+    await storage.copy(file.key, object_key(file.id, attempt=new_id()))
 
     assert (await finalize(file)).status == Status.AVAILABLE
+
+
+async def test_parts_that_do_not_add_up_are_rejected_without_being_read(
+    finalize: Any, multipart: File, database: Database
+) -> None:
+    await database.execute("UPDATE files SET size = size + 1")
+
+    assert (await finalize(multipart)).rejected_reason == "size_mismatch"
+
+
+async def test_a_slow_attempt_cannot_replace_what_another_one_has_verified(
+    owner: Account, database: Database, storage: Storage, settings: Settings, handle: Handle
+) -> None:
+    file = await arrived(a_processing_file(owner_id=owner.id), database, storage, b"abc")
+    uploaded = (await database.recorded())[0]
+    copying, go = asyncio.Event(), asyncio.Event()
+
+    class Slow(Storage):
+        async def copy(self, source: str, target: str) -> None:
+            copying.set()
+            await go.wait()
+            await super().copy(source, target)
+
+    slow = asyncio.create_task(
+        handle(finalize_upload, uploaded, Slow(storage.client, storage.public, storage.bucket), settings)
+    )
+    await copying.wait()
+    await handle(finalize_upload, uploaded, storage, settings)
+    await storage.put(file.key, b"bad", content_type="text/plain")
+    go.set()
+    await slow
+
+    verified = await database.get(file)
+    assert b"".join([chunk async for chunk in storage.read(verified.key)]) == b"abc"
+    assert await objects_of(file, storage) == [verified.key]
+    assert len(await database.recorded()) == 2
+
+
+async def test_a_bucket_that_is_away_costs_no_file(
+    owner: Account, database: Database, storage: Storage, settings: Settings, handle: Handle
+) -> None:
+    file = await arrived(a_processing_file(owner_id=owner.id), database, storage, b"abc")
+    away = replace(storage, bucket="not-there-now")
+
+    with pytest.raises(StorageError, match="there is no bucket"):
+        await handle(finalize_upload, (await database.recorded())[0], away, settings)
+
+    assert (await database.get(file)).is_processing
+
+
+async def test_bytes_of_our_own_that_are_missing_are_a_fault_and_no_broken_promise(
+    owner: Account, database: Database, storage: Storage, settings: Settings, handle: Handle
+) -> None:
+    await database.save(a_processing_file(owner_id=owner.id, received_sha256="1" * 64))
+
+    with pytest.raises(StorageError, match="written by us"):
+        await handle(finalize_upload, (await database.recorded())[0], storage, settings)
 
 
 async def test_bytes_that_passed_through_us_are_not_hashed_again(
@@ -173,6 +232,11 @@ async def test_a_file_deleted_while_its_bytes_are_brought_together_leaves_none_b
     deleting = Deleting(storage.client, storage.public, storage.bucket)
     await handle(finalize_upload, (await database.recorded())[0], deleting, settings)
 
-    with pytest.raises(ObjectMissing):
-        await storage.size(file.key)
+    assert await objects_of(file, storage) == []
     assert len(await database.recorded()) == 1
+
+
+async def objects_of(file: File, storage: Storage) -> list[str]:
+    """Keys out of the client's reach."""
+    listed = await storage.client.list_objects_v2(Bucket=storage.bucket, Prefix=object_key(file.id))
+    return [each["Key"] for each in listed.get("Contents", ())]

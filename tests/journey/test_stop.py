@@ -1,0 +1,110 @@
+"""SIGTERM: every process ends with 0 in time, whatever it was doing and whoever does not answer."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+
+from domain.files.model import Status
+from tests.database import Database
+from tests.factories import a_processing_file
+from tests.journey.conftest import House
+
+READY = {
+    "relay": b"relay.ready",
+    "worker": b"worker.ready",
+    "scheduler": b"scheduler.ready",
+    "api": b"Application startup complete",
+}
+PROCESSES = tuple(READY)
+AWAY = {"worker": b"worker.waits_for_redis"}
+
+
+@asynccontextmanager
+async def process(name: str, environment: Mapping[str, str], *, ready: bytes | None = None) -> AsyncIterator[Process]:
+    """A process of ours that has said that it is ready, or whatever else shows that it is at work."""
+    arguments = ("--port", "0") if name == "api" else ()
+    env = {key: value for key, value in os.environ.items() if not key.startswith("WAYBILL_")} | dict(environment)
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "waybill", name, *arguments, env=env, stderr=PIPE, stdout=PIPE
+    )
+    assert started.stderr is not None
+    while (ready or READY[name]) not in (line := await started.stderr.readline()):
+        assert line, f"{name} ended before it was ready"
+    yield started
+    if started.returncode is None:
+        started.kill()
+    await started.communicate()
+
+
+async def ended(running: Process) -> int:
+    running.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(running.communicate(), 10)
+    assert running.returncode is not None
+    return running.returncode
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+async def test_an_idle_process_ends_with_0(name: str, environment: Mapping[str, str]) -> None:
+    async with process(name, environment) as running:
+        assert await ended(running) == 0
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+async def test_a_process_whose_services_are_all_away_ends_with_0(name: str, environment: Mapping[str, str]) -> None:
+    away = {
+        "WAYBILL_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+        "WAYBILL_REDIS_URL": "redis://127.0.0.1:9",
+        "WAYBILL_S3_ENDPOINT_URL": "http://127.0.0.1:9",
+    }
+    async with process(name, {**environment, **away}, ready=AWAY.get(name)) as running:
+        assert await ended(running) == 0
+
+
+@pytest.mark.parametrize("name", ["relay", "worker", "scheduler"])
+async def test_a_process_whose_postgres_has_fallen_silent_ends_with_0(
+    name: str, environment: Mapping[str, str]
+) -> None:
+    """A server that accepts and never answers."""
+    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    async with process(name, {**environment, "WAYBILL_DATABASE_URL": f"postgresql://x@127.0.0.1:{port}/x"}) as running:
+        assert await ended(running) == 0
+    silent.close()
+
+
+async def test_a_worker_without_redis_still_handles_what_is_due(
+    environment: Mapping[str, str], database: Database, house: House
+) -> None:
+    file = await database.save(a_processing_file(owner_id=house.account.id))
+    await database.execute("UPDATE outbox SET position = 1")
+    await database.execute(
+        "INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, due_at, updated_at) "
+        "SELECT 'finalize_upload', position, event_id, subject, type, 'due', 0, now(), now() FROM outbox"
+    )
+
+    async def is_rejected() -> bool:
+        return (await database.get(file)).status == Status.REJECTED
+
+    async with process(
+        "worker", {**environment, "WAYBILL_REDIS_URL": "redis://127.0.0.1:9"}, ready=AWAY["worker"]
+    ) as running:
+        await house.until(is_rejected, within=20)
+        assert await ended(running) == 0
+
+
+async def test_a_worker_stopped_in_the_middle_strands_nothing(house: House) -> None:
+    await house.start("api", "relay", "worker")
+    for number in range(20):
+        assert (await house.upload(f"{number}.txt", b"abc")).status_code == 202
+
+    os.kill(house.supervisor.pid("worker"), signal.SIGTERM)
+
+    await house.until(house.nothing_is_open)
+    assert await house.all_are_available()
+    await house.assert_the_stream_is_the_outbox()
