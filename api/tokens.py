@@ -20,6 +20,9 @@ from infra.settings import Settings, SettingsError
 LIFETIME = timedelta(minutes=15)
 MAX_TOKEN_LENGTH = 2048
 HEADER = "v4.local."
+KEY_HEADER = "k4.local."
+KEY_LENGTH = 43
+"""Of 32 bytes in base64url."""
 TYPE = "access"
 CLOCK_SKEW = timedelta(seconds=30)
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -102,15 +105,13 @@ class AccessTokens:
 
 def local_key(settings: Settings) -> KeyInterface:
     """The key of `WAYBILL_LOCAL_KEY`. Raises SettingsError."""
-    if settings.local_key is None:
+    paserk = settings.local_key
+    if paserk is None:
         raise SettingsError("WAYBILL_LOCAL_KEY is not set: without a key nobody could log in")
-    try:
-        key = Key.from_paserk(settings.local_key)
-    except (ValueError, IndexError, pyseto.PysetoError):
-        raise SettingsError("WAYBILL_LOCAL_KEY is not a PASERK of the form k4.local.…") from None
-    if key.version != 4 or key.purpose != "local":  # noqa: PLR2004 - PASETO v4
-        raise SettingsError("WAYBILL_LOCAL_KEY is not a PASERK of the form k4.local.…")
-    return key
+    body = paserk.removeprefix(KEY_HEADER)
+    if not paserk.startswith(KEY_HEADER) or len(body) != KEY_LENGTH or not _is_canonical(body):
+        raise SettingsError("WAYBILL_LOCAL_KEY is not a PASERK of the form k4.local.…, with a key of 32 bytes")
+    return Key.from_paserk(paserk)
 
 
 def _is_canonical(text: str) -> bool:

@@ -84,7 +84,7 @@ class Worker:
     def __post_init__(self) -> None:
         found = discover()
         if unknown := set(self.only) - set(found):
-            raise ValueError(
+            raise UnknownConsumer(
                 f"no consumer is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(found))}"
             )
         self.consumers = [consumer for name, consumer in sorted(found.items()) if not self.only or name in self.only]

@@ -11,7 +11,9 @@ import pytest
 from litestar import Litestar
 from pyseto import Key
 
+from api.tokens import local_key
 from domain.aggregate import new_id, now
+from infra.settings import Settings, SettingsError
 from tests.api.conftest import Client
 from tests.api.matrix import PRIVATE_ROUTES, assert_problem, place
 
@@ -165,3 +167,9 @@ async def test_a_token_of_an_account_that_is_not_there_opens_nothing(
 
     assert_problem(promised, 401, "bad-token")
     assert_problem(sent, 401, "bad-token")
+
+
+@pytest.mark.parametrize("key", [None, "k4.local.", "k4.local.zzz", f"k4.local.{'A' * 42}B", f"k4.public.{'A' * 43}"])
+def test_without_a_good_key_nothing_starts(key: str | None) -> None:
+    with pytest.raises(SettingsError, match="WAYBILL_LOCAL_KEY"):
+        local_key(Settings(local_key=key))
