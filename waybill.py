@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -42,6 +42,28 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
+    def main(self, *args: Any, **options: Any) -> NoReturn:
+        """Run a command. Exit codes: 0 done, 1 refused or failed, 2 bad input or settings, each with one line."""
+        try:
+            result = super().main(*args, **options | {"standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as help_:
+            click.echo(help_.format_message())
+            sys.exit(2)
+        except click.UsageError as error:
+            _end(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else 'waybill'} --help)", 2)
+        except click.ClickException as error:
+            _end(error.format_message(), error.exit_code)
+        except click.Abort:
+            _end("stopped", 1)
+        except SettingsError as error:
+            _end(str(error), 2)
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def _end(line: str, code: int) -> NoReturn:
+    click.echo(f"waybill: {line}", err=True)
+    sys.exit(code)
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="waybill")
@@ -50,12 +72,7 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run a command. Exit codes: 0 done, 1 refused or failed, 2 bad input or settings."""
-    try:
-        sys.exit(cli(standalone_mode=True))
-    except SettingsError as error:
-        click.echo(f"waybill: {error}", err=True)
-        sys.exit(2)
+    cli.main(prog_name="waybill")
 
 
 if __name__ == "__main__":

@@ -132,3 +132,4 @@ async def test_bad_input_is_one_clear_line(arguments: tuple[str, ...], message: 
 
     assert result.exit_code == 2
     assert message in result.stderr
+    assert result.stderr.count("\n") == 1

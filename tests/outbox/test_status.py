@@ -61,5 +61,5 @@ async def test_without_postgres_there_is_one_clear_line(waybill: Run, environmen
     result = await waybill("status")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: Postgres: ConnectionRefusedError")
+    assert result.stderr.startswith("waybill: Postgres: ConnectionRefusedError")
     assert result.stderr.count("\n") == 1
