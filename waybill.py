@@ -18,6 +18,7 @@ COMMANDS = {
     "worker": ("consumers.cli.worker:worker", "Run the consumers."),
     "scheduler": ("scheduler.app:scheduler", "Say hourly what is due."),
     "status": ("outbox.cli.status:status", "Show how far the outbox, the streams and the consumers are."),
+    "events": ("outbox.cli.events:events", "Look at what has happened, or watch it happen."),
     "replay": ("consumers.cli.replay:replay", "Run a consumer again for past events, or copy them into a stream."),
     "replays": ("consumers.cli.replay:replays", "List replays, or cancel one."),
     "dead": ("outbox.cli.dead:dead", "Look at what was given up, try it again, or discard it."),

@@ -1,5 +1,6 @@
 """What commands print: tables for people, JSON for programs, and never a control character of somebody else's."""
 
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,6 +10,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+WIDE = 2000
 
 
 def printable(value: object) -> str:
@@ -30,8 +33,8 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
     for row in found:
         table.add_row(*(Text("" if cell is None else printable(cell)) for cell in row))
-    console = Console(highlight=False)
-    console.print(table, soft_wrap=True)
+    width = None if sys.stdout.isatty() else WIDE  # whoever reads a pipe wants all of it
+    Console(highlight=False, width=width).print(table, soft_wrap=True)
 
 
 def since(seconds: float | None) -> str:

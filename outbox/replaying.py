@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 
 from domain.aggregate import new_id, now
 from infra import streams
+from outbox.events import OLDEST_FIRST
 from outbox.message import cloud_event
 from outbox.replay import Replay, ReplayState
 from outbox.selection import CHOSEN, Selection
@@ -44,10 +45,6 @@ WITH chosen AS (
     RETURNING position
 )
 SELECT (SELECT max(position) FROM chosen) AS cursor, (SELECT count(*) FROM made_due) AS replayed
-""")
-ROWS = text(f"""
-SELECT position, event_id, stream, type, subject, CAST(data AS text) AS data, traceparent, recorded_at
-FROM outbox WHERE {CHOSEN} ORDER BY position LIMIT :limit
 """)
 TAKE_BACK = text("""
 UPDATE deliveries SET state = before_replay, due_at = NULL, updated_at = now()
@@ -109,7 +106,7 @@ async def run(
                 values |= {"consumer": replay.consumer, "replay_id": replay.id}
                 cursor, count = (await session.execute(MAKE_DUE, values)).one()
             else:
-                rows = (await session.execute(ROWS, values)).mappings().all()
+                rows = (await session.execute(OLDEST_FIRST, values)).mappings().all()
                 cursor, count = await _copy(redis, str(replay.to_stream), rows)
             current.replayed += count
             if cursor is None:
