@@ -42,6 +42,18 @@ async def process(name: str, environment: Mapping[str, str], *, ready: bytes | N
     await started.communicate()
 
 
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[int]:
+    """The port of a server that accepts and never answers."""
+    accepted: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: accepted.append(writer), "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    for writer in accepted:
+        writer.transport.abort()
+    await asyncio.gather(*(writer.wait_closed() for writer in accepted), return_exceptions=True)
+
+
 async def ended(running: Process) -> int:
     running.send_signal(signal.SIGTERM)
     await asyncio.wait_for(running.communicate(), 10)
@@ -70,12 +82,10 @@ async def test_a_process_whose_services_are_all_away_ends_with_0(name: str, envi
 async def test_a_process_whose_postgres_has_fallen_silent_ends_with_0(
     name: str, environment: Mapping[str, str]
 ) -> None:
-    """A server that accepts and never answers."""
-    silent = await asyncio.start_server(lambda *_: asyncio.sleep(60), "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    async with process(name, {**environment, "WAYBILL_DATABASE_URL": f"postgresql://x@127.0.0.1:{port}/x"}) as running:
-        assert await ended(running) == 0
-    silent.close()
+    async with silent_server() as port:
+        silent = {"WAYBILL_DATABASE_URL": f"postgresql://x@127.0.0.1:{port}/x"}
+        async with process(name, {**environment, **silent}) as running:
+            assert await ended(running) == 0
 
 
 async def test_a_worker_without_redis_still_handles_what_is_due(
