@@ -19,6 +19,7 @@ COMMANDS = {
     "scheduler": ("scheduler.app:scheduler", "Say hourly what is due."),
     "status": ("outbox.cli.status:status", "Show how far the outbox, the streams and the consumers are."),
     "events": ("outbox.cli.events:events", "Look at what has happened, or watch it happen."),
+    "trace": ("outbox.cli.trace:trace", "Show one file's life as a timeline."),
     "replay": ("consumers.cli.replay:replay", "Run a consumer again for past events, or copy them into a stream."),
     "replays": ("consumers.cli.replay:replays", "List replays, or cancel one."),
     "dead": ("outbox.cli.dead:dead", "Look at what was given up, try it again, or discard it."),
