@@ -18,7 +18,7 @@ from domain.files.model import File, Status
 from domain.files.queries import FileSearch, own_file, own_files
 from infra.storage import Storage
 from outbox.history import history
-from outbox.message import cloud_event
+from outbox.message import structured_event
 
 DOWNLOAD_URL_SECONDS = 300
 VISIBLE_ASCII = r"^[!-~]*$"
@@ -84,7 +84,7 @@ async def file_history(
     after = read_cursor(cursor, Position) or 0
     rows = (await transaction.execute(history(file_id, after=after, limit=limit + 1))).mappings().all()
     more = write_cursor(rows[limit - 1]["position"]) if len(rows) > limit else None
-    views = [msgspec.convert({**row_event(row)}, CloudEventView) for row in rows[:limit]]
+    views = [msgspec.convert(structured_event(row), CloudEventView) for row in rows[:limit]]
     return Response(EventPage(views, more), headers=next_link(request, more))
 
 
@@ -101,11 +101,6 @@ async def _content_url(storage: Storage, file: File, method: str) -> str:
     return await storage.url_to_get(
         file.key, name=file.name, content_type=file.content_type, expires_in=DOWNLOAD_URL_SECONDS
     )
-
-
-def row_event(row: Any) -> dict[str, Any]:
-    event: dict[str, Any] = dict(cloud_event(row))
-    return event | {"data": msgspec.Raw(event["data"].encode())}
 
 
 ROUTES = (list_files, get_file, download, file_history, remove_file)

@@ -12,7 +12,7 @@ from infra.console import printable, show_json, show_table
 from outbox.cli.bounds import PositionOrTime, selection_options
 from outbox.cli.operator import Operator, operator_command
 from outbox.events import past_events
-from outbox.message import cloud_event
+from outbox.message import structured_event
 from outbox.selection import Bound, Selection
 
 TAIL_SECONDS = 0.2
@@ -40,7 +40,7 @@ async def list_(
     selection = Selection(type=type_, subject=subject, after=after, before=before)
     rows = await past_events(operator.sessions, selection, limit=limit)
     if operator.as_json:
-        show_json([_described(row) for row in rows])
+        show_json([structured_event(row) for row in rows])
         return
     columns = ["position", "recorded", "type", "subject", "data"]
     show_table(columns, [_cells(row) for row in rows])
@@ -71,13 +71,8 @@ async def _newest(operator: Operator) -> int:
 
 def _print(rows: Sequence[Any], *, as_json: bool) -> None:
     for row in rows:
-        line = msgspec.json.encode(_described(row)).decode() if as_json else "  ".join(map(str, _cells(row)))
+        line = msgspec.json.encode(structured_event(row)).decode() if as_json else "  ".join(map(str, _cells(row)))
         click.echo(line)
-
-
-def _described(row: Any) -> dict[str, Any]:
-    event: dict[str, Any] = dict(cloud_event(row))
-    return event | {"data": msgspec.Raw(event["data"].encode())}
 
 
 def _cells(row: Any) -> tuple[Any, ...]:
