@@ -14,8 +14,8 @@ from infra.storage import Part, Storage, StorageError
 log = structlog.get_logger(__name__)
 
 MIB = 1024 * 1024
-FIRST_PART_SIZE = 8 * MIB
-PARTS_PER_SIZE = 1250
+FIRST_PART_SIZE = 6 * MIB
+PARTS_PER_SIZE = 1000
 """Part sizes double after so many, so that 10,000 of them hold 5 TiB though nobody knows the size beforehand."""
 IN_FLIGHT = 2
 """Parts on their way to S3 while the next one fills: no client is read faster than S3 takes it."""
