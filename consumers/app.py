@@ -18,13 +18,14 @@ from faststream.redis.message import RedisBatchStreamMessage
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from consumers.attempts import Attempts, one_line
+from consumers.attempts import Attempts
 from consumers.subscription import Consumer, discover
 from consumers.worker import ConsumerWorker
 from infra import streams
 from infra.database import create_engine
 from infra.settings import Settings
 from infra.storage import Storage
+from infra.telemetry import one_line
 from infra.waiting import end_within, pause
 from outbox.delivery import Policy
 from outbox.session import Sessions, session_factory

@@ -11,6 +11,7 @@ import structlog
 
 from consumers.subscription import Consumer, Unmendable
 from infra.database import is_away
+from infra.telemetry import one_line
 from outbox import tickets
 from outbox.delivery import LeaseLost, Policy, State, Ticket
 from outbox.session import Sessions
@@ -182,7 +183,3 @@ def _by_subject(tasks: Iterable[Task]) -> list[list[Task]]:
 def _is_being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def one_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -14,11 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from consumers.attempts import Attempts, Task, one_line
+from consumers.attempts import Attempts, Task
 from consumers.entry import Fields, Received, received
 from consumers.subscription import Consumer
 from infra import streams
 from infra.database import DatabaseUnreachable
+from infra.telemetry import one_line
 from infra.waiting import pause
 from outbox import tickets
 from outbox.claims import claim
@@ -96,6 +97,8 @@ class ConsumerWorker:
             suspect = await tickets.take_lapsed(session, name, types, policy)
             limit = self.attempts.free
             taken = [suspect] if suspect else await tickets.take_due(session, name, types, policy, limit=limit)
+            if not taken:
+                return 0
             rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in taken]})
             data: dict[int, str] = {position: text_ for position, text_ in rows}  # noqa: C416 - rows are not tuples to mypy
         begun = await self.attempts.submit(Task(ticket, data.get(ticket.position)) for ticket in taken)

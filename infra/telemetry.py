@@ -30,6 +30,11 @@ def configure_logging(log_format: Literal["json", "console"]) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line; its name where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def _last(log_format: Literal["json", "console"]) -> list[structlog.typing.Processor]:
     if log_format == "json":
         return [

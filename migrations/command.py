@@ -21,7 +21,7 @@ def migrate(revision: str | None, *, down: bool) -> None:
 
     from infra.database import DatabaseUnreachable
     from infra.settings import load_settings
-    from infra.telemetry import configure_logging
+    from infra.telemetry import configure_logging, one_line
 
     if down and revision is None:
         raise click.UsageError("--down needs --to REVISION")
@@ -31,7 +31,7 @@ def migrate(revision: str | None, *, down: bool) -> None:
     except CommandError as error:
         raise click.UsageError(str(error)) from None
     except (DatabaseUnreachable, DBAPIError) as error:
-        raise click.ClickException(f"Postgres: {str(error).partition(chr(10))[0]}") from None
+        raise click.ClickException(f"Postgres: {one_line(error)}") from None
     click.echo(f"The database is at {revision or 'head'}.")
 
 

@@ -11,6 +11,7 @@ from rocketry.conds import hourly
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.database import DatabaseUnreachable, create_engine
+from infra.telemetry import configure_logging, one_line
 from infra.waiting import end_within, pause
 from outbox.session import session_factory
 from scheduler.jobs import announce_expiry
@@ -27,7 +28,6 @@ def scheduler() -> None:
     import uvloop
 
     from infra.settings import load_settings
-    from infra.telemetry import configure_logging
 
     settings = load_settings()
     configure_logging(settings.log_format)
@@ -72,7 +72,7 @@ async def _until_announced(tick: str, announce: Callable[[], Awaitable[bool]], s
         try:
             first = await announce()
         except (SQLAlchemyError, DatabaseUnreachable) as error:
-            log.warning("scheduler.postgres_unreachable", tick=tick, error=str(error).partition("\n")[0])
+            log.warning("scheduler.postgres_unreachable", tick=tick, error=one_line(error))
             await pause(stop, RETRY_SECONDS)
         else:
             log.info("scheduler.announced", tick=tick, first=first)

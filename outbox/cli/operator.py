@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from infra import streams
 from infra.database import DatabaseUnreachable, create_engine
 from infra.settings import Settings, load_settings
+from infra.telemetry import one_line
 from outbox.session import Sessions, session_factory
 
 P = ParamSpec("P")
@@ -39,9 +40,9 @@ def operator_command(action: Callable[Concatenate[Operator, P], Awaitable[int | 
         try:
             code = asyncio.run(_act(lambda operator: action(operator, *args, **options), as_json=as_json))
         except (DatabaseUnreachable, DBAPIError) as error:
-            raise click.ClickException(f"Postgres: {_line(error)}") from None
+            raise click.ClickException(f"Postgres: {one_line(error)}") from None
         except (RedisError, OSError) as error:
-            raise click.ClickException(f"Redis: {_line(error)}") from None
+            raise click.ClickException(f"Redis: {one_line(error)}") from None
         raise SystemExit(code or 0)
 
     return command
@@ -56,7 +57,3 @@ async def _act(action: Callable[[Operator], Awaitable[int | None]], *, as_json: 
     finally:
         await redis.aclose()
         await engine.dispose()
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
