@@ -16,6 +16,7 @@ from api.bodies import BodyIncomplete
 from api.idempotency import Keyed, idempotency_key
 from api.problems import respond
 from api.records import record
+from infra.failpoints import failpoint
 
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -46,19 +47,25 @@ async def _run(scope: HTTPScope, session: AsyncSession, receive: Receive, app: A
     answer = await Answer.of(app, scope, receive)
     if not answer.is_refusal:
         session.add(record(scope, answer.status))
-        await session.commit()
+        await _commit(session)
     return answer
 
 
 async def _run_once(keyed: Keyed, session: AsyncSession, receive: Receive, app: ASGIApp) -> Answer:
     answer = await keyed.run(receive, app)
     try:
-        await session.commit()
+        await _commit(session)
     except IntegrityError:
         if (theirs := await keyed.beaten()) is None:
             raise
         return theirs
     return answer
+
+
+async def _commit(session: AsyncSession) -> None:
+    failpoint("api.before_commit")
+    await session.commit()
+    failpoint("api.after_commit")
 
 
 def _whole(receive: Receive) -> Receive:

@@ -91,6 +91,7 @@ class Worker:
         self.consumers = [consumer for name, consumer in sorted(found.items()) if not self.only or name in self.only]
         self.broker = Broker(self.settings.redis_url)
         self.workers: dict[str, ConsumerWorker] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         for consumer in self.consumers:
             for stream in consumer.streams:
                 self._subscribe(consumer, stream)
@@ -101,7 +102,7 @@ class Worker:
             self.broker,
             logger=None,
             lifespan=self._lifespan,
-            on_startup=[self._redis_answers],
+            on_startup=[self._subscribe_all, self._redis_answers],
             after_startup=[self._say_ready],
             on_shutdown=[self._stop_starting],
         )
@@ -137,11 +138,10 @@ class Worker:
             self._redis = redis
             for consumer in self.consumers:
                 self.workers[consumer.name] = self._worker(consumer, sessions, redis, resources)
-            tasks = [asyncio.create_task(loop) for worker in self.workers.values() for loop in _loops(worker)]
             try:
                 yield
             finally:
-                await self._drain(tasks)
+                await self._drain()
 
     def _worker(
         self, consumer: Consumer, sessions: Sessions, redis: Redis, resources: Mapping[str, Any]
@@ -150,6 +150,13 @@ class Worker:
         policy = Policy(self.settings.retry_max_attempts, self.settings.retry_base_seconds, lease)
         attempts = Attempts(consumer, sessions, policy, resources)
         return ConsumerWorker(consumer, self.worker_id, sessions, redis, attempts, self.stop)
+
+    async def _subscribe_all(self) -> None:
+        """What we handle is written down before any of it is looked for."""
+        for worker in self.workers.values():
+            while not self.stop.is_set() and not await worker.quietly(worker.subscribe):
+                continue
+        self._tasks = [asyncio.create_task(loop) for worker in self.workers.values() for loop in _loops(worker)]
 
     async def _redis_answers(self) -> None:
         """FastStream would end the process if it did not; what is due goes on meanwhile."""
@@ -172,9 +179,9 @@ class Worker:
         for worker in self.workers.values():
             worker.attempts.stop_starting()
 
-    async def _drain(self, tasks: list[asyncio.Task[None]]) -> None:
+    async def _drain(self) -> None:
         await self._stop_starting()
-        await asyncio.gather(*tasks)
+        await asyncio.gather(*self._tasks)
         await asyncio.gather(*(worker.attempts.drain(GRACE_SECONDS) for worker in self.workers.values()))
         await asyncio.gather(*(worker.leave() for worker in self.workers.values()))
         log.info("worker.stopped", worker=self.worker_id)

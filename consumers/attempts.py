@@ -8,9 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.subscription import Consumer, Unmendable
 from infra.database import is_away
+from infra.failpoints import failpoint
 from infra.telemetry import one_line
 from outbox import tickets
 from outbox.delivery import LeaseLost, Policy, State, Ticket
@@ -62,6 +64,23 @@ class Attempts:
             self._chains.add(begun[-1])
             begun[-1].add_done_callback(self._ended)
         return begun
+
+    async def together(self, tasks: Sequence[Task]) -> None:
+        """Try these in one transaction; if one fails, none has happened, and each is tried alone."""
+        self._held |= {task.ticket.position: task.ticket for task in tasks}
+        try:
+            async with self.sessions.begin() as session:
+                for task in tasks:
+                    await self._effect(session, task)
+                await tickets.finish(session, [task.ticket for task in tasks])
+                failpoint("attempt.before_commit")
+        except Exception as error:  # noqa: BLE001 - whichever it was, it fails again alone and is recorded there
+            log.warning("consumer.batch_failed", consumer=self.consumer.name, size=len(tasks), error=one_line(error))
+            await self.submit(tasks)
+            return
+        failpoint("attempt.after_commit")
+        for task in tasks:
+            self._let_go(task.ticket)
 
     async def renew(self) -> None:
         """Say of everything we hold that we are still at it."""
@@ -120,18 +139,24 @@ class Attempts:
         return False
 
     async def _attempt(self, task: Task) -> None:
+        async with self.sessions() as session:
+            await self._effect(session, task)
+            await tickets.finish(session, [task.ticket])
+            failpoint("attempt.before_commit")
+            await session.commit()
+        failpoint("attempt.after_commit")
+
+    async def _effect(self, session: AsyncSession, task: Task) -> None:
         if task.data is None:
             raise Unmendable("its event is no longer in the outbox")
         event = self.consumer.decode(task.ticket.type, task.data)
-        async with self.sessions() as session:
-            await self.consumer.effect(session, event, *self.needs())
-            await tickets.finish(session, task.ticket)
-            await session.commit()
+        await self.consumer.effect(session, event, *self.needs())
 
     async def _failed(self, ticket: Ticket, error: BaseException) -> None:
         """Note it. Where Postgres is away, nobody can: the lease ends, and somebody takes the ticket again."""
         reason = "".join(traceback.format_exception(error))
         final = True if isinstance(error, Unmendable) else False if is_away(error) else None
+        failpoint("attempt.before_fail")
         try:
             async with self.sessions.begin() as session:
                 state = await tickets.fail(session, ticket, reason, self.policy, final=final)

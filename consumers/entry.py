@@ -22,10 +22,9 @@ class Received:
     data: bytes
 
 
-def received(entries: Iterable[tuple[bytes, Fields]], types: Iterable[str]) -> list[Received]:
-    """The entries that a consumer of these types has to handle. Types it does not know are not its business."""
-    wanted = {type_.encode() for type_ in types}
-    read = [_read(entry_id, fields) for entry_id, fields in entries if fields and fields.get(b"type") in wanted]
+def received(entries: Iterable[tuple[bytes, Fields]]) -> list[Received]:
+    """The entries that are events. Which of them a consumer has to handle, its subscriptions say."""
+    read = [_read(entry_id, fields) for entry_id, fields in entries if fields]
     return [entry for entry in read if entry is not None]
 
 

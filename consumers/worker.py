@@ -19,16 +19,20 @@ from consumers.entry import Fields, Received, received
 from consumers.subscription import Consumer
 from infra import streams
 from infra.database import DatabaseUnreachable
+from infra.failpoints import failpoint
 from infra.telemetry import one_line
 from infra.waiting import pause
 from outbox import tickets
 from outbox.claims import claim
 from outbox.delivery import Arrival, State, Ticket
 from outbox.session import Sessions
+from outbox.subscriptions import subscribe
 
 log = structlog.get_logger(__name__)
 
 DUE_POLL_SECONDS = 0.25
+DUE_BATCH = 500
+"""Due deliveries that share a transaction, where the consumer is a batched one."""
 RETRY_SECONDS = 1.0
 """How long a batch waits before it is tried again while Postgres is away."""
 DATA_OF = text("SELECT position, CAST(data AS text) FROM outbox WHERE position = ANY(:positions)")
@@ -44,9 +48,16 @@ class ConsumerWorker:
     attempts: Attempts
     stop: asyncio.Event
 
+    async def subscribe(self) -> int:
+        """Say what we handle, before anything is read. Returns how many types."""
+        async with self.sessions.begin() as session:
+            await subscribe(session, self.consumer.name, self.consumer.event_types)
+        return len(self.consumer.event_types)
+
     async def handle(self, stream: str, entries: Entries) -> None:
         """Handle what has been read, then acknowledge it. While Postgres is away, the batch waits."""
-        batch = received(entries, self.consumer.event_types)
+        batch = received(entries)
+        failpoint("consumer.before_claim")
         while not self.stop.is_set():
             try:
                 await (self._handle_together(batch) if self.consumer.batched else self._handle_apart(batch))
@@ -55,6 +66,7 @@ class ConsumerWorker:
                 log.warning("consumer.waits_for_postgres", consumer=self.consumer.name, error=one_line(error))
                 await pause(self.stop, RETRY_SECONDS)
             else:
+                failpoint("consumer.before_ack")
                 await self.redis.xack(stream, self.consumer.name, *(entry_id for entry_id, _ in entries))
                 return
 
@@ -66,6 +78,7 @@ class ConsumerWorker:
                 for arrival in await self._claim(session, batch, State.DONE):
                     event = self.consumer.decode(arrival.type, data[arrival.position])
                     await self.consumer.effect(session, event, *self.attempts.needs())
+                failpoint("consumer.before_batch_commit")
         except Exception as error:  # noqa: BLE001 - whichever it was, it fails again alone and is recorded there
             log.warning("consumer.batch_failed", consumer=self.consumer.name, size=len(batch), error=one_line(error))
             await self._handle_apart(batch)
@@ -75,6 +88,7 @@ class ConsumerWorker:
         data = _data(batch)
         async with self.sessions.begin() as session:
             claimed = await self._claim(session, batch, State.RUNNING)
+        failpoint("consumer.after_claim")
         taken = [_first_ticket(self.consumer.name, arrival) for arrival in claimed]
         await self.attempts.submit(Task(ticket, data[ticket.position]) for ticket in taken)
 
@@ -95,13 +109,18 @@ class ConsumerWorker:
         name, types, policy = self.consumer.name, self.consumer.event_types, self.attempts.policy
         async with self.sessions.begin() as session:
             suspect = await tickets.take_lapsed(session, name, types, policy)
-            limit = self.attempts.free
+            limit = DUE_BATCH if self.consumer.batched else self.attempts.free
             taken = [suspect] if suspect else await tickets.take_due(session, name, types, policy, limit=limit)
             if not taken:
                 return 0
             rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in taken]})
             data: dict[int, str] = {position: text_ for position, text_ in rows}  # noqa: C416 - rows are not tuples to mypy
-        begun = await self.attempts.submit(Task(ticket, data.get(ticket.position)) for ticket in taken)
+        failpoint("due.after_take")
+        tasks = [Task(ticket, data.get(ticket.position)) for ticket in taken]
+        if self.consumer.batched and not suspect:
+            await self.attempts.together(tasks)
+            return len(taken)
+        begun = await self.attempts.submit(tasks)
         if suspect and begun:
             await asyncio.wait(begun, timeout=self._lease_seconds)
         return len(taken)
@@ -127,11 +146,13 @@ class ConsumerWorker:
         # XCLAIM takes only what still idles so long: of two sweepers one gets an entry, and acknowledges only that.
         claimed: Any = await self.redis.xclaim(stream, self.consumer.name, self.worker_id, int(min_idle * 1000), ids)
         entries = [(entry_id, fields) for entry_id, fields in claimed if entry_id is not None]
+        failpoint("sweep.after_claim")
         if not entries:
             return 0
         async with self.sessions.begin() as session:
-            batch = received(entries, self.consumer.event_types)
+            batch = received(entries)
             await self._claim(session, batch, State.DUE, attempts=0 if owner == self.worker_id else 1)
+        failpoint("sweep.before_ack")
         await self.redis.xack(stream, self.consumer.name, *(entry_id for entry_id, _ in entries))
         self.attempts.wake.set()
         log.info("consumer.swept", consumer=self.consumer.name, stream=stream, entries=len(entries), owner=owner)
@@ -140,33 +161,33 @@ class ConsumerWorker:
     async def leave(self) -> None:
         """Hand back what was fetched and not handled, so that nothing waits for a time-out; then leave the groups."""
         for stream in self.consumer.streams:
-            while await self._quietly(partial(self.sweep, stream, min_idle=0, owner=self.worker_id)):
+            while await self.quietly(partial(self.sweep, stream, min_idle=0, owner=self.worker_id)):
                 continue
-            await self._quietly(partial(streams.leave_group, self.redis, stream, self.consumer.name, self.worker_id))
+            await self.quietly(partial(streams.leave_group, self.redis, stream, self.consumer.name, self.worker_id))
 
     async def look_for_due(self) -> None:
         while not self.stop.is_set():
             self.attempts.wake.clear()
-            if not await self._quietly(self.take_due):
+            if not await self.quietly(self.take_due):
                 await pause(self.attempts.wake, DUE_POLL_SECONDS)
 
     async def keep_leases(self) -> None:
         while not self.stop.is_set():
             await pause(self.stop, self._lease_seconds / 3)
-            while await self._quietly(self.attempts.renew) is None and not self.stop.is_set():
+            while await self.quietly(self.attempts.renew) is None and not self.stop.is_set():
                 continue  # a lease that cannot be renewed lapses: try again at once, not after another third of it
 
     async def look_for_abandoned(self) -> None:
         while not self.stop.is_set():
             await pause(self.stop, self._lease_seconds / 2)
             for stream in self.consumer.streams:
-                await self._quietly(partial(self.sweep, stream, min_idle=2 * self._lease_seconds))
+                await self.quietly(partial(self.sweep, stream, min_idle=2 * self._lease_seconds))
 
     @property
     def _lease_seconds(self) -> float:
         return self.attempts.policy.lease.total_seconds()
 
-    async def _quietly(self, look: Callable[[], Awaitable[int | None]]) -> int | None:
+    async def quietly(self, look: Callable[[], Awaitable[int | None]]) -> int | None:
         """Look; where that fails, say so, wait a little, and return None. A loop of ours never ends by an error."""
         try:
             return await look() or 0

@@ -1,6 +1,6 @@
 """Claiming: of two workers that read an event one gets it, and it waits behind the earlier ones of its subject."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import text
@@ -11,7 +11,9 @@ from outbox.delivery import Arrival, State
 WAITING_BEHIND = """
 EXISTS (
     SELECT FROM outbox earlier
-    WHERE earlier.subject = {row}.subject AND earlier.position < {row}.position AND earlier.type = ANY(:types)
+    JOIN subscriptions owed
+        ON owed.consumer = :consumer AND owed.type = earlier.type AND owed.since < earlier.position
+    WHERE earlier.subject = {row}.subject AND earlier.position < {row}.position
     AND (earlier.position <> ALL(:together) OR EXISTS (
         SELECT FROM deliveries known WHERE known.consumer = :consumer AND known.position = earlier.position
     ))
@@ -26,21 +28,37 @@ EXISTS (
 
 Those of the same batch that nobody has taken before do not count: they are handled together, in order.
 """
+FIRST_OF_SUBJECT = """
+NOT EXISTS (
+    SELECT FROM deliveries before
+    WHERE before.consumer = :consumer AND before.subject = {row}.subject
+    AND before.position < {row}.position AND before.state IN ('due', 'running')
+)
+"""
+"""No delivery of an earlier event of the subject is open: cheap, and it also knows of what is replayed unasked."""
 
+# What the outbox does not know, or this consumer was not subscribed to then, is nobody's to handle: not even what a
+# Redis restored from long ago still has. What only a newer version of the consumer knows how to handle becomes due.
 CLAIM = text(f"""
-INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, due_at, updated_at)
-SELECT :consumer, arrived.position, arrived.event_id, arrived.subject, arrived.type,
-    CASE WHEN arrived.waits THEN 'due' ELSE :state END,
-    CASE WHEN arrived.waits THEN 0 ELSE :attempts END,
-    CASE WHEN arrived.waits OR :state = 'due' THEN now() WHEN :state = 'running' THEN now() + :lease END,
-    now()
-FROM (
-    SELECT entry.*, {WAITING_BEHIND.format(row="entry")} AS waits
+WITH arrived AS (
+    SELECT entry.*, entry.type <> ALL(:types) OR NOT {FIRST_OF_SUBJECT.format(row="entry")}
+        OR {WAITING_BEHIND.format(row="entry")} AS waits
     FROM unnest(CAST(:positions AS bigint[]), CAST(:event_ids AS uuid[]), CAST(:subjects AS uuid[]),
         CAST(:entry_types AS text[])) AS entry (position, event_id, subject, type)
-) arrived
-ON CONFLICT DO NOTHING
-RETURNING position, state
+    JOIN subscriptions USING (type) JOIN outbox USING (position, event_id)
+    WHERE subscriptions.consumer = :consumer AND subscriptions.since < entry.position
+), taken AS (
+    INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, due_at, updated_at)
+    SELECT :consumer, position, event_id, subject, type,
+        CASE WHEN waits THEN 'due' ELSE :state END,
+        CASE WHEN waits THEN 0 ELSE :attempts END,
+        CASE WHEN waits OR :state = 'due' THEN now() WHEN :state = 'running' THEN now() + :lease END,
+        now()
+    FROM arrived
+    ON CONFLICT DO NOTHING
+    RETURNING position, state
+)
+SELECT arrived.position, taken.state FROM arrived LEFT JOIN taken USING (position)
 """)
 
 DEMOTE = text("""
@@ -61,6 +79,7 @@ async def claim(
 ) -> list[Arrival]:
     """Take what nobody has taken, in order; those that must wait behind an earlier event become due instead.
 
+    `types` are those that we can handle; of others, what the consumer is subscribed to becomes due as well.
     `state` is DONE where the effect commits in this very transaction, RUNNING where we are about to try it, and DUE
     where somebody else shall; `attempts` is how many have begun by then.
     """
@@ -78,20 +97,23 @@ async def claim(
         "subjects": [arrival.subject for arrival in arrivals],
         "entry_types": [arrival.type for arrival in arrivals],
     }
-    became = {position: State(found) for position, found in await session.execute(CLAIM, values)}
+    became = {row.position: row.state for row in await session.execute(CLAIM, values)}
     taken, overtaking = _in_order(arrivals, became, state)
     if overtaking:
         await session.execute(DEMOTE, {"consumer": consumer, "positions": overtaking})
     return taken
 
 
-def _in_order(arrivals: Sequence[Arrival], became: dict[int, State], state: State) -> tuple[list[Arrival], list[int]]:
+def _in_order(
+    arrivals: Sequence[Arrival], became: Mapping[int, str | None], state: State
+) -> tuple[list[Arrival], list[int]]:
     """What was taken; and what would overtake one of its batch that somebody else took just before us."""
     taken: list[Arrival] = []
     overtaking: list[int] = []
     blocked = set()
-    for arrival in sorted(arrivals, key=lambda each: each.position):
-        if became.get(arrival.position) is not state:
+    ours = (arrival for arrival in arrivals if arrival.position in became)
+    for arrival in sorted(ours, key=lambda each: each.position):
+        if became[arrival.position] != state:
             blocked.add(arrival.subject)
         elif arrival.subject in blocked:
             overtaking.append(arrival.position)

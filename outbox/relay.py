@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from infra import streams
 from infra.database import DatabaseUnreachable, connect
+from infra.failpoints import failpoint
 from infra.waiting import pause
 from outbox.message import cloud_event
 
@@ -89,6 +90,7 @@ class Relay:
         await self._learn_cursors()
         if await self._connection.fetchval(ANY_UNSEQUENCED):
             await self._connection.execute(SEQUENCE)
+            failpoint("relay.after_sequence")
         positions = [_position(cursor) for cursor in self._cursors.values()]
         rows = await self._connection.fetch(AFTER_CURSORS, list(self._cursors), positions)
         return sum([await self._append(stream, rows) for stream in self._cursors])
@@ -113,6 +115,7 @@ class Relay:
         if not entries or believed is None:
             return 0
         last_id = await streams.append(self._redis, stream, believed=believed, entries=entries)
+        failpoint("relay.after_append")
         if last_id == entries[-1][0]:
             self._cursors[stream] = last_id
             return len(entries)

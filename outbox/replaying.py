@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 
 from domain.aggregate import new_id, now
 from infra import streams
+from infra.failpoints import failpoint
 from outbox.events import OLDEST_FIRST
 from outbox.message import cloud_event
 from outbox.replay import Replay, ReplayState
@@ -151,4 +152,5 @@ async def _copy(redis: Redis, key: str, rows: Any) -> tuple[int | None, int]:
         await streams.append(
             redis, key, believed=last, entries=[(f"{row['position']}-0", cloud_event(row)) for row in new]
         )
+        failpoint("replay.after_copy")
     return rows[-1]["position"], len(new)

@@ -7,6 +7,7 @@ from outbox.command_log import CommandRecord
 from outbox.delivery import Delivery
 from outbox.message import OutboxMessage
 from outbox.replay import Replay
+from outbox.subscriptions import Subscription
 
-TABLES = (Account, File, OutboxMessage, Delivery, CommandRecord, Replay)
+TABLES = (Account, File, OutboxMessage, Delivery, CommandRecord, Replay, Subscription)
 METADATA = Base.metadata

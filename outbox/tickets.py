@@ -5,27 +5,21 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from outbox.claims import WAITING_BEHIND
+from outbox.claims import FIRST_OF_SUBJECT, WAITING_BEHIND
 from outbox.delivery import LeaseLost, Policy, State, Ticket
 
 MAX_ERROR_LENGTH = 8000
 
 # Only the first open delivery of a subject is asked the full question: a long backlog of one subject stays cheap.
 # The CASE keeps the planner from asking it of all of them in one join.
-FIRST_OF_SUBJECT = """
-NOT EXISTS (
-    SELECT FROM deliveries before
-    WHERE before.consumer = candidate.consumer AND before.subject = candidate.subject
-    AND before.position < candidate.position AND before.state IN ('due', 'running')
-)
-"""
 TAKE = f"""
 UPDATE deliveries taken
 SET state = 'running', attempts = taken.attempts + 1, due_at = now() + :lease, updated_at = now()
 FROM (
     SELECT consumer, position FROM deliveries candidate
-    WHERE consumer = :consumer AND state = '{{state}}' AND due_at <= now()
-    AND CASE WHEN {FIRST_OF_SUBJECT} THEN NOT {WAITING_BEHIND.format(row="candidate")} ELSE false END
+    WHERE consumer = :consumer AND state = '{{state}}' AND due_at <= now() AND type = ANY(:types)
+    AND CASE WHEN {FIRST_OF_SUBJECT.format(row="candidate")}
+        THEN NOT {WAITING_BEHIND.format(row="candidate")} ELSE false END
     ORDER BY due_at, position LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ) free
@@ -42,7 +36,6 @@ WHERE consumer = :consumer AND state = 'running' AND due_at <= now() AND attempt
 """)
 
 MINE = "WHERE consumer = :consumer AND position = :position AND state = 'running' AND attempts = :attempt"
-FINISH = text(f"UPDATE deliveries SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {MINE}")
 FAIL = text(f"""
 UPDATE deliveries SET state = :state, last_error = :error, updated_at = now(),
     due_at = CASE WHEN :state = 'due' THEN now() + :delay END
@@ -51,13 +44,16 @@ UPDATE deliveries SET state = :state, last_error = :error, updated_at = now(),
 HAND_BACK = text(f"""
 UPDATE deliveries SET state = 'due', attempts = attempts - 1, due_at = now(), updated_at = now() {MINE}
 """)
-RENEW = text("""
-UPDATE deliveries held SET due_at = now() + :lease
+HELD = """
 FROM unnest(CAST(:consumers AS text[]), CAST(:positions AS bigint[]), CAST(:attempts AS int[]))
     AS mine (consumer, position, attempt)
 WHERE held.consumer = mine.consumer AND held.position = mine.position
 AND held.state = 'running' AND held.attempts = mine.attempt
+"""
+FINISH = text(f"""
+UPDATE deliveries held SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {HELD}
 """)
+RENEW = text(f"UPDATE deliveries held SET due_at = now() + :lease {HELD}")
 
 
 async def take_due(
@@ -78,10 +74,10 @@ async def take_lapsed(session: AsyncSession, consumer: str, types: Iterable[str]
     return next(iter(_tickets(await session.execute(TAKE_LAPSED, values))), None)
 
 
-async def finish(session: AsyncSession, ticket: Ticket) -> None:
-    """Note, in the effect's own transaction, that it is done. Raises LeaseLost."""
-    result = await session.execute(FINISH, _key(ticket))
-    if result.rowcount != 1:  # type: ignore[attr-defined]
+async def finish(session: AsyncSession, tickets: Sequence[Ticket]) -> None:
+    """Note, in the effects' own transaction, that they are done. Raises LeaseLost, if of any of them."""
+    result = await session.execute(FINISH, _keys(tickets))
+    if result.rowcount != len(tickets):  # type: ignore[attr-defined]
         raise LeaseLost
 
 
@@ -106,13 +102,7 @@ async def hand_back(session: AsyncSession, ticket: Ticket) -> None:
 
 async def renew(session: AsyncSession, tickets: Sequence[Ticket], policy: Policy) -> None:
     """Say that we are still at it, so that nobody else begins."""
-    values = {
-        "lease": policy.lease,
-        "consumers": [ticket.consumer for ticket in tickets],
-        "positions": [ticket.position for ticket in tickets],
-        "attempts": [ticket.attempt for ticket in tickets],
-    }
-    await session.execute(RENEW, values)
+    await session.execute(RENEW, _keys(tickets) | {"lease": policy.lease})
 
 
 def _tickets(rows: Iterable[Sequence[object]]) -> list[Ticket]:
@@ -122,6 +112,14 @@ def _tickets(rows: Iterable[Sequence[object]]) -> list[Ticket]:
 def _storable(error: str) -> str:
     """The end of it, which says most, without what Postgres cannot hold."""
     return error[-MAX_ERROR_LENGTH:].replace("\0", "").encode(errors="backslashreplace").decode()
+
+
+def _keys(tickets: Sequence[Ticket]) -> dict[str, object]:
+    return {
+        "consumers": [ticket.consumer for ticket in tickets],
+        "positions": [ticket.position for ticket in tickets],
+        "attempts": [ticket.attempt for ticket in tickets],
+    }
 
 
 def _key(ticket: Ticket) -> dict[str, object]:

@@ -11,6 +11,7 @@ from rocketry.conds import hourly
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.database import DatabaseUnreachable, create_engine
+from infra.failpoints import failpoint
 from infra.telemetry import configure_logging, one_line
 from infra.waiting import end_within, pause
 from outbox.session import session_factory
@@ -71,6 +72,7 @@ async def _until_announced(tick: str, announce: Callable[[], Awaitable[bool]], s
     while not stop.is_set():
         try:
             first = await announce()
+            failpoint("scheduler.after_announce")
         except (SQLAlchemyError, DatabaseUnreachable) as error:
             log.warning("scheduler.postgres_unreachable", tick=tick, error=one_line(error))
             await pause(stop, RETRY_SECONDS)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from domain.accounts.model import Account
 from domain.aggregate import new_id, now
-from domain.files.events import FileUploaded
+from domain.files.events import FileAvailable, FileUploaded
 from domain.files.model import File
 from domain.files.promise import Place, Promise, incoming_key, object_key
 
@@ -51,7 +51,15 @@ def an_available_file(*, content_type: str = "application/pdf", **values: Any) -
 
 
 def a_file_uploaded(**overrides: Any) -> FileUploaded:
-    values: dict[str, Any] = {
+    return FileUploaded(**_of_a_file() | overrides)
+
+
+def a_file_available(**overrides: Any) -> FileAvailable:
+    return FileAvailable(**_of_a_file() | {"sha256": "0" * 64} | overrides)
+
+
+def _of_a_file() -> dict[str, Any]:
+    return {
         "file_id": new_id(),
         "owner_id": new_id(),
         "name": "report.pdf",
@@ -60,4 +68,3 @@ def a_file_uploaded(**overrides: Any) -> FileUploaded:
         "sha256": None,
         "version": 2,
     }
-    return FileUploaded(**values | overrides)

@@ -8,6 +8,7 @@ from importlinter.cli import lint_imports
 
 from consumers.subscription import discover
 from domain.catalogue import CATALOGUE, EXTERNAL
+from infra.failpoints import FAILPOINTS
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,3 +46,10 @@ def test_commit_stands_only_at_the_edges() -> None:
     }
 
     assert {name for name, source in sources.items() if ".commit()" in source} == edges
+
+
+def test_every_failpoint_is_described_and_stands_somewhere() -> None:
+    rooms = ("api", "consumers", "outbox", "scheduler")
+    sources = "".join(path.read_text() for room in rooms for path in (ROOT / room).rglob("*.py"))
+
+    assert set(re.findall(r'failpoint\("([^"]+)"\)', sources)) == set(FAILPOINTS)

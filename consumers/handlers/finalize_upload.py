@@ -8,6 +8,7 @@ from domain.files.events import FileUploaded
 from domain.files.finalization import Measured, verdict
 from domain.files.model import File
 from domain.files.promise import object_key
+from infra.failpoints import failpoint
 from infra.settings import Settings
 from infra.storage import ObjectMissing, Storage, StorageError
 
@@ -27,6 +28,7 @@ async def finalize_upload(session: AsyncSession, event: FileUploaded, storage: S
         await storage.delete(file.key)
         return
     measured = await _measured(file, storage)
+    failpoint("finalize.after_object")
     file = await session.get_one(File, event.file_id, with_for_update=True)
     if file.is_processing:
         file.moved_to(measured.key if measured else file.key)

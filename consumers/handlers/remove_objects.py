@@ -4,6 +4,7 @@ from consumers.subscription import consumes
 from domain.files.events import FileAvailable, FileDeleteRequested, FileExpired, FileRejected
 from domain.files.model import File
 from domain.files.promise import incoming_key
+from infra.failpoints import failpoint
 from infra.storage import Storage
 
 
@@ -26,5 +27,6 @@ async def remove_objects(
     if file.upload_id is not None:
         await storage.abort_multipart(file.key, file.upload_id)
     await storage.delete(file.key)
+    failpoint("remove.after_object")
     file = await session.get_one(File, event.file_id, with_for_update=True)
     file.object_removed()

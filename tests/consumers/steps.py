@@ -34,7 +34,8 @@ async def publish(database: Database, redis: Redis, *events: Event) -> None:
 
 
 async def read(worker: ConsumerWorker, redis: Redis) -> list[Any]:
-    """What FastStream would hand over: the next entries of the group."""
+    """What FastStream would hand over to a worker that has begun: the next entries of the group."""
+    await worker.subscribe()
     await streams.ensure_group(redis, STREAM, worker.consumer.name)
     answer: Any = await redis.xreadgroup(worker.consumer.name, worker.worker_id, {STREAM: ">"}, count=500)
     return list(answer[0][1]) if answer else []

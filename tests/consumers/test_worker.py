@@ -1,7 +1,5 @@
 """Effects happen once per event; what fails is retried, then dead; nothing is stranded."""
 
-from typing import Any
-
 import pytest
 from redis.asyncio import Redis
 from sqlalchemy import text
@@ -144,12 +142,26 @@ async def test_types_that_a_consumer_does_not_know_are_acknowledged_and_left_alo
     assert (await redis.xpending(STREAM, "note"))["pending"] == 0
 
 
+async def test_what_the_outbox_does_not_know_is_nobodys_to_handle(
+    make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker = make_worker(a_consumer(note, batched=True))
+    await publish(database, redis, a_file_uploaded())
+    entries = await read(worker, redis)
+    await database.execute("DELETE FROM outbox")
+
+    await worker.handle(STREAM, entries)
+
+    assert await database.rows("SELECT 1 FROM deliveries") == []
+
+
 async def test_an_event_that_cannot_be_decoded_is_dead_with_its_reason(
     make_worker: MakeWorker, database: Database, redis: Redis
 ) -> None:
     worker = make_worker(a_consumer(note, batched=True))
-    fields: Any = {"type": "file.uploaded", "id": str(new_id()), "subject": str(new_id()), "data": "{broken"}
-    await redis.xadd(STREAM, fields, id="1-0")
+    (message,) = await database.record(a_file_uploaded())
+    await database.execute("UPDATE outbox SET data = '[\"no file\"]' WHERE event_id = :id", id=message.event_id)
+    await publish(database, redis)
 
     await worker.handle(STREAM, await read(worker, redis))
 

@@ -52,6 +52,7 @@ async def test_upgrade_from_nothing_and_downgrade_to_nothing(empty: AsyncEngine)
         "files",
         "outbox",
         "replays",
+        "subscriptions",
     }
 
     await alembic(empty, lambda config: command.downgrade(config, "base"))

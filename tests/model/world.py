@@ -43,12 +43,13 @@ class World:
 
     async def begin(self) -> None:
         """Everything empty; two relays, two workers, two subjects."""
-        await self.database.execute("TRUNCATE outbox, deliveries, effects")
+        await self.database.execute("TRUNCATE outbox, deliveries, effects, subscriptions")
         await self.redis.flushall()
         self.relays = [Relay(connection, self.redis, STREAMS) for connection in self.connections]
         self.workers = [self._worker(), self._worker()]
         self.subjects = [new_id(), new_id()]
         self.snapshot = None
+        await self.workers[0].subscribe()
 
     async def stop(self) -> None:
         for worker in self.workers:

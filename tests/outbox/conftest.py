@@ -16,6 +16,7 @@ from domain.event import Event
 from outbox.claims import claim
 from outbox.delivery import Arrival, Policy, State, Ticket
 from outbox.relay import Relay
+from outbox.subscriptions import subscribe
 from outbox.tickets import fail
 from tests.database import Database
 from waybill import cli
@@ -61,7 +62,9 @@ class History:
         async with self.database.sessions.begin() as session:
             policy = Policy()
             state = State.DONE if error is None else State.RUNNING
-            await claim(session, consumer, [], arrivals, state=state, lease=policy.lease)
+            types = {each.type for each in arrivals}
+            await subscribe(session, consumer, types)
+            await claim(session, consumer, types, arrivals, state=state, lease=policy.lease)
             for each in arrivals if error else ():
                 ticket = Ticket(consumer, each.position, each.event_id, each.subject, each.type, attempt=1)
                 await fail(session, ticket, error or "", policy, final=True)
