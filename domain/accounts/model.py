@@ -36,6 +36,8 @@ class Account(Aggregate):
     quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     """Null: the quota that the settings give to everybody."""
     created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    """Closed for good; the row stays for its files' sake, without the person's name and address."""
 
     @classmethod
     def register(cls, *, email: str, name: str | None, password_hash: str) -> Self:
@@ -47,6 +49,7 @@ class Account(Aggregate):
             verified_at=None,
             quota_bytes=None,
             created_at=now(),
+            deleted_at=None,
         )
         account.record(AccountRegistered(account_id=account.id, email=account.email, name=name))
         return account

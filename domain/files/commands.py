@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.actor import Actor
+from domain.actor import Actor, Scope
 from domain.files.errors import FileNotFound
 from domain.files.model import File
 from domain.files.promise import Place, Promise
@@ -40,13 +40,13 @@ class DeleteFile:
 
 
 async def start_upload(session: AsyncSession, actor: Actor, command: StartUpload) -> File:
-    file = File.promised(command.promise, owner_id=actor.account_id, place=command.place)
+    file = File.promised(command.promise, owner_id=actor.with_scope(Scope.FILES_WRITE).account_id, place=command.place)
     session.add(file)
     return file
 
 
 async def accept_upload(session: AsyncSession, actor: Actor, command: AcceptUpload) -> File:
-    file = File.promised(command.promise, owner_id=actor.account_id, place=command.place)
+    file = File.promised(command.promise, owner_id=actor.with_scope(Scope.FILES_WRITE).account_id, place=command.place)
     file.bytes_arrived(received_sha256=command.received_sha256)
     session.add(file)
     return file
@@ -72,6 +72,7 @@ async def delete_file(session: AsyncSession, actor: Actor, command: DeleteFile) 
 
 async def _own_file(session: AsyncSession, actor: Actor, file_id: UUID) -> File:
     """The actor's file, locked: its events are then recorded in the order in which they happen."""
+    actor.with_scope(Scope.FILES_WRITE)
     file = await session.scalar(
         select(File).where(File.id == file_id).with_for_update().execution_options(populate_existing=True)
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.actor import Actor
+from domain.actor import Actor, Scope
 from domain.aggregate import now
 from domain.files.errors import FileNotFound
 from domain.files.model import File, Status
@@ -26,6 +26,7 @@ class FileSearch:
 
 async def own_file(session: AsyncSession, actor: Actor, file_id: UUID) -> File:
     """Raises FileNotFound."""
+    actor.with_scope(Scope.FILES_READ)
     file = await session.scalar(select(File).where(File.id == file_id))
     if file is None or not actor.owns(file.owner_id):
         raise FileNotFound
@@ -34,7 +35,9 @@ async def own_file(session: AsyncSession, actor: Actor, file_id: UUID) -> File:
 
 def own_files(actor: Actor, search: FileSearch, *, limit: int) -> Select[Any]:
     """The actor's files, newest first; keyset paging, so that writes in between move nothing."""
-    query = select(File).where(File.owner_id == actor.account_id, _has_status(search.status))
+    query = select(File).where(
+        File.owner_id == actor.with_scope(Scope.FILES_READ).account_id, _has_status(search.status)
+    )
     if search.q is not None:
         words = search_query(search.q)
         query = query.where(File.search.op("@@")(words) if words is not None else File.id.is_(None))

@@ -50,8 +50,13 @@ async def test_upgrade_from_nothing_and_downgrade_to_nothing(empty: AsyncEngine)
         "commands",
         "deliveries",
         "files",
+        "one_time_tokens",
         "outbox",
+        "refresh_tokens",
         "replays",
+        "service_tokens",
+        "sessions",
+        "signing_keys",
         "subscriptions",
     }
 
