@@ -3,18 +3,20 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
 from pathlib import Path
 
-from infra.supervision import guard
+from infra.supervision import guard, last_words
 from infra.supervision.program import Program, ProgramError
 
 LOG_LIMIT = 10 * 1024 * 1024
-TAIL_LINES = 3
 POLL_SECONDS = 0.02
+OWN_DIRECTORY = "/proc/self/cwd"
+"""What Postgres calls its data directory when its user cannot walk there (postgres_user.py)."""
 LAUNCHER = (sys.executable, "-I", "-S", guard.__file__)
 
 
@@ -87,7 +89,7 @@ class Child:
         """Wait for the program's own check.
 
         Raises:
-            ProgramError: if it ends first, or takes longer than `ready_within`.
+            ProgramError: if it ends first, takes longer than `ready_within`, or its check has given up.
 
         """
         with contextlib.suppress(TimeoutError):
@@ -124,13 +126,19 @@ class Child:
             _kill_group(self.pid, signal.SIGKILL)
         await asyncio.shield(self.ended)
 
+    def log_tail(self) -> list[str]:
+        """The last lines of this run."""
+        return last_words.tail(self.program.log, self._log_start)
+
     def last_words(self) -> str:
-        """One line: how it ended, or that it is not ready, and the end of its log."""
-        with self.program.log.open("rb") as log:
-            log.seek(max(self._log_start, log.seek(0, os.SEEK_END) - 4096))
-            lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        words = " | ".join(lines[-TAIL_LINES:]) or f"nothing in {self.program.log}"
-        return f"{self.program.name} {self._fate()} ({words})"
+        """One line: how it ended, or that it is not ready, why by its log, and what to do where that is known."""
+        lines = self.log_tail()
+        reason = last_words.reason(lines).replace(OWN_DIRECTORY, str(self.program.cwd))
+        advice = next((text for sign, text in self.program.advice.items() if re.search(sign, reason)), "")
+        if last_words.tells_of_a_full_disk(lines, self.program.log):
+            advice = f"the disk of {self.program.log.parent} is full: free some space"
+        words = f"{self.program.name} {self._fate()} ({reason or f'nothing in {self.program.log}'})"
+        return f"{words}; {advice}" if advice else words
 
     def _fate(self) -> str:
         if not self.ended.done():

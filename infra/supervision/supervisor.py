@@ -2,29 +2,36 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from infra.supervision.child import Child, Guard
-from infra.supervision.program import Program
+from infra.supervision.complaints import Complaints
+from infra.supervision.program import Program, ProgramError
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backoff:
-    """Seconds between a crash and the next start; a run of `stable` seconds is forgiven all that came before."""
+    """Seconds between a crash and the next start; a run of `stable` seconds is forgiven all that came before.
+
+    Up to `jitter` of each wait is left out, by chance: what fell together need not rise together.
+    """
 
     first: float = 0.2
     factor: float = 2
     limit: float = 30
     stable: float = 30
+    jitter: float = 0.2
 
     def delays(self, failures: int) -> float:
         """How long to wait after that many failures in a row, the first being 1."""
-        return min(self.limit, self.first * self.factor ** min(failures - 1, 32))
+        whole = min(self.limit, self.first * self.factor ** min(failures - 1, 32))
+        return whole * (1 - self.jitter * random.random())  # noqa: S311 - nobody gains by guessing it
 
 
 class Supervisor:
@@ -36,9 +43,10 @@ class Supervisor:
         backoff: Backoff | None = None,
         report: Callable[[str], None] | None = None,
     ) -> None:
-        """`report` hears one line about each crash, by default the log."""
+        """`report` hears one line about a crash, by default the log; see Complaints for one that repeats."""
         self._backoff = backoff or Backoff()
         self._report = report or log.warning
+        self._complaints = Complaints()
         self.keep_open: tuple[int, ...] = ()
         """Descriptors, such as a lock, to hold until the last child is gone, even if this process is killed."""
         self._children: dict[str, Child] = {}
@@ -111,7 +119,13 @@ class Supervisor:
 
     async def _start(self, program: Program) -> None:
         child = await self._spawn(program)
-        await child.until_ready()
+        try:
+            await child.until_ready()
+        except ProgramError:
+            if not self._mended(child):
+                raise
+            child = await self._spawn(program)
+            await child.until_ready()
         self._watchers[program.name] = asyncio.create_task(self._watch(child))
 
     async def _spawn(self, program: Program) -> Child:
@@ -123,14 +137,41 @@ class Supervisor:
         failures, started = 0, _now()
         while True:
             await asyncio.shield(child.ended)
-            failures = 1 if _now() - started > self._backoff.stable else failures + 1
             if not child.program.restart:
                 self._report(child.last_words())
                 return
+            failures = 1 if _now() - started > self._backoff.stable else failures + 1
             delay = self._backoff.delays(failures)
-            self._report(f"{child.last_words()}; starting it again in {delay:g} s")
+            if not self._mended(child):
+                self._complain(child.last_words(), delay)
             await asyncio.sleep(delay)
-            child, started = await self._spawn(child.program), _now()
+            child, started = await self._respawn(child.program), _now()
+
+    async def _respawn(self, program: Program) -> Child:
+        """A new run, as soon as the system has room for its process and its log."""
+        failures = 0
+        while True:
+            try:
+                return await self._spawn(program)
+            except OSError as error:
+                failures += 1
+                delay = self._backoff.delays(failures)
+                self._complain(f"{program.name} cannot be started: {error}", delay)
+                await asyncio.sleep(delay)
+
+    def _complain(self, words: str, delay: float) -> None:
+        complaint = self._complaints.worth_saying(words, _now())
+        if complaint:
+            self._report(f"{complaint}; starting it again in {delay:.2g} s")
+
+    def _mended(self, child: Child) -> bool:
+        """Whether something was done so that the next run may do better than this one."""
+        if child.program.mend is None or not child.ended.done():
+            return False
+        done = child.program.mend("\n".join(child.log_tail()))
+        if done:
+            self._report(done)
+        return done is not None
 
 
 def _now() -> float:

@@ -88,30 +88,91 @@ async def test_a_program_that_crashes_is_restarted_with_backoff(tmp_path: Path) 
     lines: list[str] = []
     starts = tmp_path / "starts"
     code = f"import time; open({str(starts)!r}, 'a').write(f'{{time.time()}} '); raise SystemExit(7)"
-    async with Supervisor(backoff=Backoff(first=0.1, factor=3), report=lines.append) as supervisor:
+    async with Supervisor(backoff=Backoff(first=0.1, factor=3, jitter=0), report=lines.append) as supervisor:
         await supervisor.start(a_program(tmp_path, code))
-        await eventually(lambda: len(lines) >= 3)
+        await eventually(lambda: starts.exists() and len(starts.read_text().split()) >= 3)
 
     times = [float(word) for word in starts.read_text().split()]
     assert times[1] - times[0] >= 0.1
     assert times[2] - times[1] >= 0.3
     assert lines[0].startswith("sleeper exited with code 7")
-    assert lines[1].endswith("starting it again in 0.3 s")
+    assert lines[1].endswith("; 2 times so far; starting it again in 0.3 s")
 
 
 def test_backoff_grows_to_its_limit() -> None:
-    backoff = Backoff(first=1, factor=2, limit=30)
+    backoff = Backoff(first=1, factor=2, limit=30, jitter=0)
 
     assert [backoff.delays(failures) for failures in (1, 2, 3, 6, 5000)] == [1, 2, 4, 30, 30]
 
 
+def test_what_fell_together_does_not_rise_together() -> None:
+    delays = {Backoff(first=10, jitter=0.2).delays(1) for _ in range(50)}
+
+    assert len(delays) > 1
+    assert all(8 <= delay <= 10 for delay in delays)
+
+
 async def test_a_stable_run_is_forgiven_its_past(tmp_path: Path) -> None:
     lines: list[str] = []
-    async with Supervisor(backoff=Backoff(first=0.01, factor=100, stable=0.05), report=lines.append) as supervisor:
+    async with Supervisor(
+        backoff=Backoff(first=0.01, factor=100, stable=0.05, jitter=0), report=lines.append
+    ) as supervisor:
         await supervisor.start(a_program(tmp_path, "import time; time.sleep(0.2)"))
         await eventually(lambda: len(lines) >= 3)
 
     assert all(line.endswith("starting it again in 0.01 s") for line in lines)
+
+
+async def test_a_crash_for_want_of_room_on_the_disk_says_so(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = "import sys; full = open('/dev/full', 'w'); full.write('x'); full.flush()"
+    async with Supervisor(report=lines.append) as supervisor:
+        await supervisor.start(a_program(tmp_path, code, restart=False))
+        await eventually(lambda: len(lines) == 1)
+
+    assert "(OSError: [Errno 28] No space left on device)" in lines[0]
+    assert lines[0].endswith(f"; the disk of {tmp_path} is full: free some space")
+
+
+async def test_what_to_do_is_told_where_the_reason_is_known(tmp_path: Path) -> None:
+    code = "import sys; sys.exit('FATAL: no map')"
+    async with Supervisor() as supervisor:
+        with pytest.raises(ProgramError, match=r"\(FATAL: no map\); buy one$"):
+            await supervisor.run(a_program(tmp_path, code, advice={"no compass": "look up", "no map": "buy one"}))
+
+
+async def test_a_program_whose_log_cannot_be_opened_comes_back_when_it_can(tmp_path: Path) -> None:
+    lines: list[str] = []
+    log = tmp_path / "sleeper.log"
+    async with Supervisor(backoff=Backoff(first=0.05, factor=1), report=lines.append) as supervisor:
+        await supervisor.start(a_program(tmp_path))
+        before = supervisor.pid("sleeper")
+        log.unlink()
+        log.mkdir()
+        os.kill(before, signal.SIGKILL)
+        await eventually(lambda: len(lines) >= 2)
+        log.rmdir()
+        await eventually(lambda: supervisor.pid("sleeper") != before)
+
+    assert lines[1].startswith("sleeper cannot be started: [Errno 21] Is a directory")
+
+
+async def test_a_start_that_can_be_mended_is_tried_once_more(tmp_path: Path) -> None:
+    lines: list[str] = []
+    there = f"import os, sys; os.path.exists({str(tmp_path / 'map')!r})"
+    code = f"{there} or sys.exit('no map')\nprint('up', flush=True); {FOREVER}"
+
+    async def ready() -> bool:
+        return b"up" in (tmp_path / "sleeper.log").read_bytes()
+
+    def mend(tail: str) -> str | None:
+        (tmp_path / "map").touch()
+        return "drew a map" if tail == "no map" else None
+
+    async with Supervisor(report=lines.append) as supervisor:
+        await supervisor.start(a_program(tmp_path, code, ready=ready, mend=mend))
+
+    assert lines == ["drew a map"]
 
 
 async def test_tiers_stop_in_reverse_order(tmp_path: Path) -> None:
