@@ -1,18 +1,20 @@
 """The services Waybill needs, on this machine: Postgres, Valkey, S3 and an SMTP sink, kept in one directory."""
 
-import base64
+import logging
 import os
-import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from infra.services import mail, objects, postgres, postgres_user, valkey
-from infra.services.data_dir import DataDir, DataDirError
+from infra import disk
+from infra.services import keys, mail, objects, postgres, postgres_user, valkey
+from infra.services.data_dir import DataDir, DataDirError, complaint
 from infra.supervision.program import ProgramError
 from infra.supervision.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
 
 REGION = "us-east-1"
 
@@ -33,11 +35,14 @@ class EmbeddedStack:
         *,
         postgres_settings: Mapping[str, str] | None = None,
         report: Callable[[str], None] | None = None,
+        least_free: int = disk.LEAST_FREE_BYTES,
     ) -> None:
-        """`postgres_settings` override ours, for tests that need speed; `report` hears a line about each crash."""
+        """`postgres_settings` override ours, for tests that need speed; `report` hears a line about what went wrong."""
         self._path = data_dir
+        self._least_free = least_free
         self._postgres_settings = dict(postgres_settings or {})
-        self.supervisor = Supervisor(report=report)
+        self._report = report or log.warning
+        self.supervisor = Supervisor(report=self._report)
         self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -54,7 +59,7 @@ class EmbeddedStack:
         except (DataDirError, ProgramError) as error:
             raise StackError(str(error)) from None
         except OSError as error:
-            raise StackError(f"{self._path} cannot be used as data dir: {error}") from None
+            raise StackError(complaint(error, self._path.absolute())) from None
         return self
 
     async def __aexit__(
@@ -63,11 +68,12 @@ class EmbeddedStack:
         await self._exit.aclose()
 
     async def _start(self, leaving: AsyncExitStack) -> None:
-        self.data_dir = DataDir.prepare(self._path)
+        self.data_dir = DataDir.prepare(self._path, self._least_free)
         lock = self.data_dir.lock()
         leaving.callback(os.close, lock)
         leaving.callback(self.data_dir.remove_short_name)
         self.supervisor.keep_open = (lock,)
+        self._look_at_keys()
         await leaving.enter_async_context(self.supervisor)
         env = dict(os.environ)
         self._ports = {name: self.data_dir.port(name) for name in ("s3", "smtp")}
@@ -77,6 +83,13 @@ class EmbeddedStack:
             objects.program(self.data_dir, self._ports["s3"], env),
             mail.program(self.data_dir, self._ports["smtp"], env),
         )
+
+    def _look_at_keys(self) -> None:
+        lost = [key for key in keys.EVERY if self.data_dir.is_used and not key.path(self.data_dir).exists()]
+        for key in keys.EVERY:
+            key.read(self.data_dir)
+        for key in lost:
+            self._report(f"{key.path(self.data_dir)} was missing, so a new key was made: {key.loss}")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -88,8 +101,8 @@ class EmbeddedStack:
             "WAYBILL_S3_BUCKET": objects.BUCKET,
             "WAYBILL_S3_ENDPOINT_URL": f"http://127.0.0.1:{self._ports['s3']}",
             "WAYBILL_SMTP_URL": f"smtp://127.0.0.1:{self._ports['smtp']}",
-            "WAYBILL_LOCAL_KEY_FILE": str(self._key("local.key", _local_key)),
-            "WAYBILL_SECRET_KEY_FILE": str(self._key("secret.key", _secret_key)),
+            "WAYBILL_LOCAL_KEY_FILE": str(keys.LOCAL.path(self.data_dir)),
+            "WAYBILL_SECRET_KEY_FILE": str(keys.SECRET.path(self.data_dir)),
             "AWS_ACCESS_KEY_ID": key.key_id,
             "AWS_SECRET_ACCESS_KEY": key.secret,
             "AWS_DEFAULT_REGION": REGION,
@@ -113,23 +126,3 @@ class EmbeddedStack:
     def postgres_bin(self) -> Path:
         """`psql`, `pg_dump` and their like."""
         return postgres_user.reachable_binaries(postgres_user.account(self.data_dir.path / "postgres"))
-
-    def _key(self, name: str, generate: Callable[[], str]) -> Path:
-        self.data_dir.secret(name, generate)
-        return self.data_dir.path / "keys" / name
-
-
-def _local_key() -> str:
-    return f"k4.local.{_base64(secrets.token_bytes(32))}"
-
-
-def _secret_key() -> str:
-    """PASERK wants the Ed25519 seed and then its public key."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - needed once
-
-    key = Ed25519PrivateKey.generate()
-    return f"k4.secret.{_base64(key.private_bytes_raw() + key.public_key().public_bytes_raw())}"
-
-
-def _base64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+
 from infra.services.data_dir import write_private
 
 ENVIRONMENT_FILE = "environment.json"
@@ -41,7 +43,6 @@ def environment(data_dir: Path) -> dict[str, str] | None:
 
 def _announced(file: Path) -> dict[str, str] | None:
     try:
-        found: dict[str, str] = json.loads(file.read_text())
-    except (OSError, ValueError):
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.DecodeError):
         return None
-    return found

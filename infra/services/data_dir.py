@@ -1,6 +1,7 @@
 """Where an embedded stack keeps its files: private, locked while in use, and with names short enough for sockets."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -8,10 +9,16 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
+
+from infra import disk
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
 SOCKET_PATH_LIMIT = 103
 """Bytes of a Unix socket's path: 107 on Linux, 103 on macOS."""
 LONGEST_SOCKET = "postgres/.s.PGSQL.5432"
@@ -30,21 +37,34 @@ class DataDir:
     path: Path
 
     @classmethod
-    def prepare(cls, path: Path) -> "DataDir":
+    def prepare(cls, path: Path, least_free: int = disk.LEAST_FREE_BYTES) -> "DataDir":
         """Create it for the owner alone; an existing directory keeps its mode if it is ours.
 
         Raises:
-            DataDirError: if it cannot be created or written.
+            DataDirError: if it is somebody else's, or has not that many bytes left.
+            OSError: if it cannot be created or written.
 
         """
         path = path.absolute()
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_owner(path)
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in ("keys", "log", "mail", "s3", "valkey"):
-                (path / name).mkdir(mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise DataDirError(f"{path} cannot be used as data dir: {error.strerror}") from None
+            disk.check(path, least_free)
+        except disk.DiskFullError as error:
+            raise DataDirError(str(error)) from None
+        for name in ("keys", "log", "mail", "s3", "valkey"):
+            (path / name).mkdir(mode=0o700, exist_ok=True)
         return cls(path)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether a stack has run here."""
+        return (self.path / "postgres").exists()
+
+    @property
+    def way_out(self) -> str:
+        """What to do when something in it is damaged for good."""
+        return f"restore {self.path} from a backup, or remove it to start over with nothing"
 
     def log(self, name: str) -> Path:
         return self.path / "log" / f"{name}.log"
@@ -59,28 +79,24 @@ class DataDir:
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + AFTERMATH_SECONDS
         while not _locked(lock):
-            holder = os.pread(lock, 20, 0).decode().strip()
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
             if (holder.isdigit() and _alive(int(holder))) or time.monotonic() > deadline:
                 os.close(lock)
-                raise DataDirError(f"{self.path} is in use by another stack (process {holder or 'unknown'})")
+                raise DataDirError(
+                    f"{self.path} is in use by another stack (process {holder or 'unknown'}): "
+                    "stop that one, or choose another place with --data-dir"
+                )
             time.sleep(0.05)  # its process is gone, and its guard is ending the children
         os.truncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         return lock
 
-    def secret(self, name: str, generate: Callable[[], str]) -> str:
-        """The content of `keys/<name>`, generated the first time, readable by its owner alone."""
-        path = self.path / "keys" / name
-        if not path.exists():
-            write_private(path, generate())
-        return path.read_text().strip()
-
     def port(self, name: str) -> int:
         """The loopback port of `name`: the one it had last time, unless somebody has taken it since."""
         remembered = self.path / "ports.json"
         ports: dict[str, int] = {}
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            ports = json.loads(remembered.read_text())
+        with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):  # a damaged file is as good as none
+            ports = msgspec.json.decode(remembered.read_bytes(), type=dict[str, Port])
         if name not in ports or not is_free(ports[name]):
             ports[name] = _free_port(set(ports.values()))
             write_private(remembered, json.dumps(ports))
@@ -111,6 +127,24 @@ class DataDir:
         return Path(tempfile.gettempdir()) / f"waybill-{os.getuid()}-{name}"
 
 
+def complaint(error: OSError, data_dir: Path) -> str:
+    """One line about a file that the system refused: which one, why, and what to do."""
+    what_to_do = {
+        errno.ENOSPC: "free some space",
+        errno.EDQUOT: "free some space",
+        errno.EROFS: "choose another place with --data-dir",
+        errno.EACCES: "run as the user it belongs to, or choose another place with --data-dir",
+        errno.EPERM: "run as the user it belongs to, or choose another place with --data-dir",
+        errno.EEXIST: "a directory was expected: move that file out of the way",
+        errno.ENOTDIR: "a directory was expected: move that file out of the way",
+        errno.EISDIR: "a file was expected: move that directory out of the way",
+    }
+    inside = f"{error.filename}: " if error.filename not in (None, str(data_dir)) else ""
+    place = f"{data_dir} cannot be used as data dir: {inside}{error.strerror}"
+    advice = what_to_do.get(error.errno or 0)
+    return f"{place}; {advice}" if advice else place
+
+
 def write_private(path: Path, text: str) -> None:
     """Replace the file as a whole; only its owner can read it."""
     fresh = path.with_name(f".{path.name}.new")
@@ -139,6 +173,12 @@ def _free_port(taken: set[int]) -> int:
             port: int = probe.getsockname()[1]
         if port not in taken:
             return port
+
+
+def _check_owner(path: Path) -> None:
+    owner = path.stat().st_uid
+    if os.geteuid() not in (0, owner):  # root runs whose stack it likes
+        raise DataDirError(f"{path} belongs to user {owner}: run as that user, or choose another with --data-dir")
 
 
 def _locked(lock: int) -> bool:

@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import secrets
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.services import keys
 from infra.services.data_dir import DataDir, DataDirError
 from infra.supervision.program import Program
 
@@ -24,10 +24,7 @@ class Credentials:
 
 def credentials(data_dir: DataDir) -> Credentials:
     """Generated once per data dir."""
-    try:
-        key_id, secret = json.loads(data_dir.secret("s3.json", _generate))
-    except ValueError:
-        raise DataDirError(f"{data_dir.path}/keys/s3.json is damaged; remove it, and a new key is made") from None
+    key_id, secret = json.loads(keys.S3.read(data_dir))
     return Credentials(key_id, secret)
 
 
@@ -63,10 +60,6 @@ async def listens(port: int) -> bool:
         return False
     writer.close()
     return True
-
-
-def _generate() -> str:
-    return json.dumps([secrets.token_hex(10).upper(), secrets.token_urlsafe(30)])
 
 
 def _binary() -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -10,7 +11,8 @@ from urllib.parse import quote
 
 from infra.services import postgres_user
 from infra.services.data_dir import DataDir, DataDirError
-from infra.supervision.program import Program
+from infra.supervision import last_words
+from infra.supervision.program import Program, ProgramError
 
 VERSION = "18"
 DATABASE = "waybill"
@@ -18,6 +20,9 @@ PORT = 5432
 """Only the name of the socket's file: nothing listens on TCP."""
 CLUSTER = ("--username=postgres", "--auth-local=trust", "--auth-host=reject", "--encoding=UTF8", "--locale=C")
 LOCALE = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions")
+DAMAGE = (
+    "could not (find|open|read|locate|load|access)|incompatible|is missing|[Ii]nvalid (page|checkpoint|record|magic)"
+)
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_directories": ".",  # the working directory is the data directory, which is its owner's alone
@@ -56,11 +61,15 @@ async def program(data_dir: DataDir, settings: Mapping[str, str], env: dict[str,
         cwd=pgdata,
         env=env,
         log=data_dir.log("postgres"),
-        ready=lambda: _accepts(data_dir.for_sockets() / "postgres"),
+        ready=lambda: _accepts(data_dir),
         stop_signal=signal.SIGINT,  # fast shutdown: sessions are ended, the checkpoint is written
         kill_signal=signal.SIGQUIT,  # immediate shutdown: SIGKILL would leave the backends to themselves
         grace=20,
         owner=account.ids,
+        advice={
+            "invalid permissions": f"chmod 700 {pgdata}",
+            DAMAGE: f"if {pgdata} is damaged, {data_dir.way_out}",
+        },
     )
 
 
@@ -70,7 +79,7 @@ async def _cluster(
     """The data directory, made under another name first: one that bears the name is whole."""
     pgdata = data_dir.path / "postgres"
     if pgdata.exists():
-        _check(pgdata)
+        _check(data_dir, pgdata)
         return pgdata
     fresh = account.empty_directory(data_dir.path / "postgres.new")
     sync = () if durable else ("--no-sync",)
@@ -95,14 +104,18 @@ def _initdb(argv: tuple[str, ...], fresh: Path, account: postgres_user.Account, 
         check=False,
     )
     if done.returncode:
-        raise DataDirError(f"postgres cannot be initialised in {fresh}: {' | '.join(done.stderr.split(chr(10))[-4:])}")
+        raise DataDirError(f"postgres cannot be initialised in {fresh}: {last_words.reason(done.stderr.splitlines())}")
 
 
-def _check(pgdata: Path) -> None:
+def _check(data_dir: DataDir, pgdata: Path) -> None:
     try:
-        version = (pgdata / "PG_VERSION").read_text().strip()
+        version = (pgdata / "PG_VERSION").read_text(errors="replace").strip()
     except OSError as error:
-        raise DataDirError(f"{pgdata} is not a Postgres data directory ({error.strerror}: PG_VERSION)") from None
+        raise DataDirError(
+            f"{pgdata} is not a Postgres data directory ({error.strerror}: PG_VERSION): {data_dir.way_out}"
+        ) from None
+    if not version.isdecimal():
+        raise DataDirError(f"{pgdata}/PG_VERSION is damaged: {data_dir.way_out}")
     if version != VERSION:
         raise DataDirError(
             f"{pgdata} was written by Postgres {version}, this is {VERSION}: dump it there, load it here"
@@ -128,17 +141,37 @@ def _end_survivor(pgdata: Path) -> None:
         pid_file.unlink(missing_ok=True)
 
 
-async def _accepts(socket_directory: Path) -> bool:
-    """Whether it can be used: it takes connections, and the database is there."""
+async def _accepts(data_dir: DataDir) -> bool:
+    """Whether it can be used: it takes connections, and the database is there.
+
+    Raises:
+        ProgramError: if it refuses for a reason that will not pass.
+
+    """
     import asyncpg  # noqa: PLC0415 - a tenth of a second that `waybill env` need not spend
 
     try:
-        connection = await asyncpg.connect(user="postgres", host=str(socket_directory), port=PORT, database="postgres")
-    except (OSError, asyncpg.PostgresError):
+        await _create_database(str(data_dir.for_sockets() / "postgres"))
+    except (
+        OSError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.OperatorInterventionError,
+        asyncpg.InsufficientResourcesError,
+    ):
         return False
+    except asyncpg.PostgresError as error:
+        words = " ".join(str(error).split())
+        advice = f"; {data_dir.way_out}" if re.search(DAMAGE, words) else ""
+        raise ProgramError(f"postgres cannot be used ({words}){advice}") from None
+    return True
+
+
+async def _create_database(socket_directory: str) -> None:
+    import asyncpg  # noqa: PLC0415
+
+    connection = await asyncpg.connect(user="postgres", host=socket_directory, port=PORT, database="postgres")
     try:
         if not await connection.fetchval("select exists (select from pg_database where datname = $1)", DATABASE):
             await connection.execute(f'create database "{DATABASE}"')
     finally:
         await connection.close()
-    return True

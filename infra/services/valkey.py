@@ -2,6 +2,8 @@
 
 import asyncio
 import importlib.util
+import re
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,6 +11,12 @@ from infra.services.data_dir import DataDir, DataDirError
 from infra.supervision.program import Program
 
 SOCKET = "valkey.sock"
+KEPT = "appendonlydir"
+DAMAGE = (
+    "Bad file format|Unexpected E(OF|nd of file) reading|AOF manifest|obtain the AOF file|append-only dir.*Not a dir"
+)
+NO_DAMAGE = "No space left|Permission denied|Input/output error|Too many open files|RDB format version"
+"""What can be mended otherwise, or comes from a newer Valkey that could read it."""
 
 
 def program(data_dir: DataDir, env: dict[str, str]) -> Program:
@@ -33,6 +41,20 @@ def program(data_dir: DataDir, env: dict[str, str]) -> Program:
         env=env,
         log=data_dir.log("valkey"),
         ready=lambda: _answers(data_dir.for_sockets() / "valkey" / SOCKET),
+        mend=lambda tail: _set_aside(home) if re.search(DAMAGE, tail) and not re.search(NO_DAMAGE, tail) else None,
+    )
+
+
+def _set_aside(home: Path) -> str:
+    """Start with nothing rather than not at all: Redis holds only a view of the outbox, which the relay fills again.
+
+    Nothing is removed: whoever misses a consumer group of their own finds it in what was kept.
+    """
+    aside = home / f"{KEPT}.corrupt-{time.strftime('%Y%m%dT%H%M%S')}"
+    (home / KEPT).rename(aside)
+    return (
+        f"valkey could not read {home / KEPT}, so it was set aside as {aside.name} and the streams are filled again "
+        "from the outbox; consumer groups of your own services begin anew"
     )
 
 

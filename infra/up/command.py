@@ -14,9 +14,9 @@ from pathlib import Path
 
 import click
 
-from infra import running
+from infra import disk, running
 from infra.embedded import EmbeddedStack, StackError
-from infra.services.data_dir import is_free
+from infra.services.data_dir import complaint, is_free
 from infra.services.objects import listens
 from infra.settings import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR, PREFIX, load_settings
 from infra.supervision.program import ProgramError
@@ -65,6 +65,8 @@ def up(data_dir: Path, port: int, workers: int, as_json: bool) -> None:
         asyncio.run(_until_signalled(options))
     except (StackError, ProgramError) as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(complaint(error, data_dir.absolute())) from None
 
 
 @click.command()
@@ -112,7 +114,7 @@ async def _serve(stack: EmbeddedStack, options: Options) -> None:
         await stack.supervisor.start(programs.api(options.port))
         with running.announced(stack.data_dir.path, settings):
             Welcome(options.url, stack.data_dir.path, stack.maildir, time.monotonic() - began).show(options.as_json)
-            await asyncio.Event().wait()
+            await disk.watch(stack.data_dir.path, _say)
 
 
 def _settings(stack: Mapping[str, str], options: Options) -> dict[str, str]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import stat
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -31,6 +32,15 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+@pytest.fixture(scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStack]:
+    """One stack for the tests that only look, as a stranger's environment would start it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGPORT", "9")
+        async with EmbeddedStack(tmp_path_factory.mktemp("running") / "a b%20") as stack:
+            yield stack
 
 
 async def _execute(stack: EmbeddedStack, statement: str) -> object:
@@ -61,31 +71,29 @@ async def test_data_ports_and_keys_survive_a_restart(tmp_path: Path) -> None:
         assert (stack.s3_dir / "waybill" / "kept").read_text() == "object"
 
 
-async def test_postgres_is_durable_unless_told_otherwise(tmp_path: Path) -> None:
-    async with EmbeddedStack(tmp_path / "d") as stack:
-        settings = ("fsync", "synchronous_commit", "full_page_writes")
+async def test_postgres_is_durable_unless_told_otherwise(running: EmbeddedStack) -> None:
+    settings = ("fsync", "synchronous_commit", "full_page_writes")
 
-        assert [await _execute(stack, f"show {name}") for name in settings] == ["on", "on", "on"]
+    assert [await _execute(running, f"show {name}") for name in settings] == ["on", "on", "on"]
 
 
 async def test_one_database_url_serves_asyncpg_and_sqlalchemy_whatever_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    running: EmbeddedStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPORT", "9")
-    async with EmbeddedStack(tmp_path / "a b%20", postgres_settings=QUICK) as stack:
-        assert await _execute(stack, "select current_database()") == "waybill"
-        url = stack.environment["WAYBILL_DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:")
-        engine = create_async_engine(url)
-        async with engine.connect() as connection:
-            assert await connection.scalar(text("select current_database()")) == "waybill"
-        await engine.dispose()
+    assert await _execute(running, "select current_database()") == "waybill"
+    engine = create_async_engine(
+        running.environment["WAYBILL_DATABASE_URL"].replace("postgresql:", "postgresql+asyncpg:")
+    )
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("select current_database()")) == "waybill"
+    await engine.dispose()
 
 
-async def test_a_second_stack_on_the_same_data_dir_is_refused(tmp_path: Path) -> None:
-    async with EmbeddedStack(tmp_path / "d", postgres_settings=QUICK):
-        with pytest.raises(StackError, match=rf"is in use by another stack \(process {os.getpid()}\)"):
-            async with EmbeddedStack(tmp_path / "d", postgres_settings=QUICK):
-                pass
+async def test_a_second_stack_on_the_same_data_dir_is_refused(running: EmbeddedStack) -> None:
+    with pytest.raises(StackError, match=rf"is in use by another stack \(process {os.getpid()}\): stop that one, or"):
+        async with EmbeddedStack(running.data_dir.path):
+            pass
 
 
 async def test_a_long_data_dir_works(tmp_path: Path) -> None:
@@ -162,12 +170,11 @@ async def test_a_data_dir_that_is_a_file_is_one_clear_line(tmp_path: Path) -> No
             pass
 
 
-async def test_secrets_are_their_owners_alone(tmp_path: Path) -> None:
-    async with EmbeddedStack(tmp_path / "d", postgres_settings=QUICK) as stack:
-        for name in ("WAYBILL_LOCAL_KEY_FILE", "WAYBILL_SECRET_KEY_FILE"):
-            assert _mode(stack.environment[name]) == 0o600
-        assert _mode(tmp_path / "d") == 0o700
-        assert stack.environment["AWS_SECRET_ACCESS_KEY"] not in postgres_user.command_line(stack.supervisor.pid("s3"))
+async def test_secrets_are_their_owners_alone(running: EmbeddedStack) -> None:
+    for name in ("WAYBILL_LOCAL_KEY_FILE", "WAYBILL_SECRET_KEY_FILE"):
+        assert _mode(running.environment[name]) == 0o600
+    assert _mode(running.data_dir.path) == 0o700
+    assert running.environment["AWS_SECRET_ACCESS_KEY"] not in postgres_user.command_line(running.supervisor.pid("s3"))
 
 
 async def test_remembered_ports_that_somebody_took_are_replaced(tmp_path: Path) -> None:
