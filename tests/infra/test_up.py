@@ -50,11 +50,17 @@ def _free_port() -> int:
     return port
 
 
-async def _up(directory: Path, *arguments: str, **variables: str) -> Process:
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One after the other they run in the same: only the first has a database to make."""
+    return tmp_path_factory.mktemp("data")
+
+
+async def _up(directory: Path, data_dir: Path, *arguments: str, **variables: str) -> Process:
     """Run it in a directory whose `waybill` module is the stand-in, which `python -m` finds first."""
     (directory / "waybill.py").write_text(WAYBILL)
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", UP, *arguments),
+        *(sys.executable, "-c", UP, "--data-dir", str(data_dir), *arguments),
         cwd=directory,
         env={name: value for name, value in os.environ.items() if not name.startswith("WAYBILL_")} | variables,
         stdout=PIPE,
@@ -63,9 +69,9 @@ async def _up(directory: Path, *arguments: str, **variables: str) -> Process:
 
 
 @asynccontextmanager
-async def _running(directory: Path, port: int, **variables: str) -> AsyncIterator[Process]:
+async def _running(directory: Path, data_dir: Path, port: int, **variables: str) -> AsyncIterator[Process]:
     """Inside, it is ready."""
-    process = await _up(directory, "--json", "--port", str(port), **variables)
+    process = await _up(directory, data_dir, "--json", "--port", str(port), **variables)
     try:
         assert process.stdout is not None
         assert json.loads(await process.stdout.readline())["url"] == f"http://127.0.0.1:{port}"
@@ -78,8 +84,10 @@ async def _running(directory: Path, port: int, **variables: str) -> AsyncIterato
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_drains_the_api_first_and_exits_0(tmp_path: Path, number: signal.Signals) -> None:
-    async with _running(tmp_path, _free_port()) as process:
+async def test_a_signal_drains_the_api_first_and_exits_0(
+    tmp_path: Path, data_dir: Path, number: signal.Signals
+) -> None:
+    async with _running(tmp_path, data_dir, _free_port()) as process:
         process.send_signal(number)
         await process.wait()
 
@@ -89,8 +97,8 @@ async def test_a_signal_drains_the_api_first_and_exits_0(tmp_path: Path, number:
     assert sorted(ends[1:]) == ["relay", "scheduler", "worker"]
 
 
-async def test_a_second_ctrl_c_does_not_wait_for_the_drain(tmp_path: Path) -> None:
-    async with _running(tmp_path, _free_port(), FAKE_DRAIN="60") as process:
+async def test_a_second_ctrl_c_does_not_wait_for_the_drain(tmp_path: Path, data_dir: Path) -> None:
+    async with _running(tmp_path, data_dir, _free_port(), FAKE_DRAIN="60") as process:
         process.send_signal(signal.SIGINT)
         await asyncio.sleep(0.3)
         process.send_signal(signal.SIGINT)
@@ -100,11 +108,11 @@ async def test_a_second_ctrl_c_does_not_wait_for_the_drain(tmp_path: Path) -> No
     assert process.returncode == 0
 
 
-async def test_env_prints_what_a_shell_needs_while_the_stack_runs(tmp_path: Path) -> None:
+async def test_env_prints_what_a_shell_needs_while_the_stack_runs(tmp_path: Path, data_dir: Path) -> None:
     port = _free_port()
-    arguments = ["--data-dir", str(tmp_path / ".waybill")]
+    arguments = ["--data-dir", str(data_dir)]
     variables = {"WAYBILL_QUOTA_BYTES": "4096", "WAYBILL_LOCAL_KEY": "k4.local.own"}
-    async with _running(tmp_path, port, **variables):
+    async with _running(tmp_path, data_dir, port, **variables):
         shell = CliRunner().invoke(env, arguments)
         found = json.loads(CliRunner().invoke(env, [*arguments, "--json"]).stdout)
 
@@ -125,34 +133,34 @@ def test_env_without_a_stack_is_one_line_and_exit_1(tmp_path: Path) -> None:
     assert result.stderr == f"Error: no stack is running in {tmp_path} (start one with: waybill up)\n"
 
 
-async def test_a_taken_port_is_one_line_and_exit_1(tmp_path: Path) -> None:
+async def test_a_taken_port_is_one_line_and_exit_1(tmp_path: Path, data_dir: Path) -> None:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        process = await _up(tmp_path, "--port", str(port))
+        process = await _up(tmp_path, data_dir, "--port", str(port))
         _, errors = await process.communicate()
 
     assert process.returncode == 1
     assert errors.decode() == f"Error: port {port} is taken on this machine; choose another with --port\n"
 
 
-async def test_a_failing_migration_stops_it_with_the_reason(tmp_path: Path) -> None:
-    process = await _up(tmp_path, "--port", str(_free_port()), FAKE_MIGRATION="revision 7 is unknown")
+async def test_a_failing_migration_stops_it_with_the_reason(tmp_path: Path, data_dir: Path) -> None:
+    process = await _up(tmp_path, data_dir, "--port", str(_free_port()), FAKE_MIGRATION="revision 7 is unknown")
     _, errors = await process.communicate()
 
     assert process.returncode == 1
     assert errors.decode() == "Error: migrate exited with code 1 (revision 7 is unknown)\n"
 
 
-async def test_kill_9_of_it_leaves_nothing_behind(tmp_path: Path) -> None:
-    async with _running(tmp_path, _free_port()) as process:
+async def test_kill_9_of_it_leaves_nothing_behind(tmp_path: Path, data_dir: Path) -> None:
+    async with _running(tmp_path, data_dir, _free_port()) as process:
         children = _children(process.pid)
         assert len(children) > 8
         process.kill()
         await process.wait()
 
         await eventually(lambda: not any(map(is_alive, children)))
-        assert CliRunner().invoke(env, ["--data-dir", str(tmp_path / ".waybill")]).exit_code == 1
+        assert CliRunner().invoke(env, ["--data-dir", str(data_dir)]).exit_code == 1
 
 
 def _children(parent: int) -> list[int]:
