@@ -1,9 +1,10 @@
 """`waybill api`."""
 
 import signal
-import socket
 
 import click
+
+from infra.listening import bound
 
 
 @click.command()
@@ -35,20 +36,8 @@ def api(host: str, port: int) -> None:
     )
     server = uvicorn.Server(config)
     try:
-        server.run(sockets=[_bound(host, port)])
+        server.run(sockets=[bound(host, port)])
     except Exception as error:
         raise click.ClickException(f"the API ended: {error}") from error
     if not server.started:
         raise click.ClickException("the API could not start; the log says why")
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """The socket, before anything else is started, so that a taken port is one clear line."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        raise click.ClickException(f"{host}:{port} cannot be listened on: {error.strerror}") from None
-    return listener

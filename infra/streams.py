@@ -12,15 +12,17 @@ CONNECTIONS = 64
 CONNECT_TIMEOUT = 5.0
 """Seconds, also to wait for a free connection."""
 
-COMPARE_AND_APPEND = """
-local function last_generated_id()
-  if redis.call('EXISTS', KEYS[1]) == 0 then return '0-0' end
-  local info = redis.call('XINFO', 'STREAM', KEYS[1])
+LAST_GENERATED_ID = """
+local function last_generated_id(key)
+  if redis.call('EXISTS', key) == 0 then return '0-0' end
+  local info = redis.call('XINFO', 'STREAM', key)
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then return info[i + 1] end
   end
 end
-local last = last_generated_id()
+"""
+COMPARE_AND_APPEND = f"""{LAST_GENERATED_ID}
+local last = last_generated_id(KEYS[1])
 if last ~= ARGV[1] then return last end
 local i = 2
 while i <= #ARGV do
@@ -112,6 +114,11 @@ async def append(redis: Redis, stream: str, *, believed: str, entries: Sequence[
 async def last_id(redis: Redis, stream: str) -> str:
     """The id of the last entry that the stream ever had."""
     return await append(redis, stream, believed="?")
+
+
+def position(entry_id: str) -> int:
+    """The position of an event, which is the first half of its entry's id."""
+    return int(entry_id.partition("-")[0])
 
 
 def _script(redis: Redis) -> Any:

@@ -19,6 +19,7 @@ from infra.database import DatabaseUnreachable, connect
 from infra.failpoints import failpoint
 from infra.waiting import pause
 from outbox.message import cloud_event
+from outbox.relay_health import RelayHealth, Tally
 
 log = structlog.get_logger(__name__)
 
@@ -64,17 +65,19 @@ class StreamAhead(Exception):
     def __init__(self, stream: str, last_id: str, newest: int) -> None:
         super().__init__(
             f"stream {stream} ends at {last_id}, but the outbox only at {newest}: was the database restored from an"
-            " older backup? Nothing is appended until the two agree. To rebuild the stream from the outbox, delete the"
-            f" key {stream} in Redis and start the relay again; subscribers will then see past events a second time."
+            f" older backup? Nothing is appended until the two agree: waybill streams rebuild {stream}"
         )
 
 
 class Relay:
     """A connection to Postgres, a client of Redis, and for each stream a belief of where it ends."""
 
-    def __init__(self, connection: asyncpg.Connection, redis: Redis, stream_names: Sequence[str]) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, redis: Redis, stream_names: Sequence[str], tally: Tally | None = None
+    ) -> None:
         self._connection = connection
         self._redis = redis
+        self._tally = tally or Tally()
         self._cursors: dict[str, str | None] = dict.fromkeys(stream_names)
 
     async def step(self) -> int:
@@ -91,9 +94,14 @@ class Relay:
         if await self._connection.fetchval(ANY_UNSEQUENCED):
             await self._connection.execute(SEQUENCE)
             failpoint("relay.after_sequence")
-        positions = [_position(cursor) for cursor in self._cursors.values()]
+        positions = [streams.position(cursor or streams.START) for cursor in self._cursors.values()]
         rows = await self._connection.fetch(AFTER_CURSORS, list(self._cursors), positions)
         return sum([await self._append(stream, rows) for stream in self._cursors])
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether every stream was found to end where it was believed to."""
+        return None not in self._cursors.values()
 
     def doubt(self) -> None:
         """Believe nothing any more of where the streams end: ask Redis again before the next append."""
@@ -104,13 +112,13 @@ class Relay:
         for stream in unknown:
             last_id = await streams.last_id(self._redis, stream)
             newest = await self._connection.fetchval("SELECT coalesce(max(position), 0) FROM outbox")
-            if _position(last_id) > newest:
+            if streams.position(last_id) > newest:
                 raise StreamAhead(stream, last_id, newest)
             self._cursors[stream] = last_id
 
     async def _append(self, stream: str, rows: Sequence[Any]) -> int:
         """Append this stream's rows; where the stream ends elsewhere than believed, take that as the new belief."""
-        entries = _entries(row for row in rows if row["stream"] == stream)
+        entries = entries_of(row for row in rows if row["stream"] == stream)
         believed = self._cursors[stream]
         if not entries or believed is None:
             return 0
@@ -118,37 +126,60 @@ class Relay:
         failpoint("relay.after_append")
         if last_id == entries[-1][0]:
             self._cursors[stream] = last_id
+            self._tally.batches += 1
+            self._tally.entries += len(entries)
             return len(entries)
+        self._tally.conflicts[stream] += 1
         log.info("relay.conflict", stream=stream, believed=believed, found=last_id)
         self._cursors[stream] = None
         return 0
 
 
-async def run(database_url: str, redis: Redis, stream_names: Sequence[str], stop: asyncio.Event) -> None:
+async def run(
+    database_url: str,
+    redis: Redis,
+    stream_names: Sequence[str],
+    stop: asyncio.Event,
+    health: RelayHealth | None = None,
+) -> None:
     """Relay until told to stop, through whatever happens to Postgres and Redis. Raises StreamAhead."""
+    health = health or RelayHealth()
     failures = 0
     while not stop.is_set():
         try:
             connection = await connect(database_url, application_name="waybill-relay")
             try:
-                relay = Relay(connection, redis, stream_names)
+                relay = Relay(connection, redis, stream_names, health.tally)
                 await relay.step()
                 failures = 0
-                await _poll(relay, stop)
+                health.works()
+                await _poll(relay, stop, health)
             finally:
                 connection.terminate()
+        except StreamAhead as error:
+            health.fails("streams", error)
+            raise
         except (DatabaseUnreachable, OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             failures += 1
-            delay = min(MAX_BACKOFF_SECONDS, 0.05 * 2**failures) * random.uniform(0.5, 1)  # noqa: S311 - jitter
+            health.fails("redis" if isinstance(error, RedisError) else "postgres", error)
+            delay = backoff(failures)
             log.warning("relay.unreachable", error=str(error) or type(error).__name__, retry_in=round(delay, 2))
             await pause(stop, delay)
 
 
-async def _poll(relay: Relay, stop: asyncio.Event) -> None:
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: twice as long each time, up to a limit, with jitter."""
+    longest: float = min(MAX_BACKOFF_SECONDS, 0.05 * 2 ** min(failures, 16))
+    return longest * random.uniform(0.5, 1)  # noqa: S311 - jitter
+
+
+async def _poll(relay: Relay, stop: asyncio.Event, health: RelayHealth) -> None:
     loop = asyncio.get_running_loop()
     checked = loop.time()
     while not stop.is_set():
-        if await relay.step():
+        appended = await relay.step()
+        health.works()
+        if appended:
             continue
         if loop.time() - checked > CHECK_SECONDS:
             checked = loop.time()
@@ -156,7 +187,8 @@ async def _poll(relay: Relay, stop: asyncio.Event) -> None:
         await pause(stop, IDLE_SECONDS)
 
 
-def _entries(rows: Any) -> list[streams.Entry]:
+def entries_of(rows: Any) -> list[streams.Entry]:
+    """As many of these rows as one append may carry."""
     entries: list[streams.Entry] = []
     size = 0
     for row in rows:
@@ -165,7 +197,3 @@ def _entries(rows: Any) -> list[streams.Entry]:
             break
         entries.append((f"{row['position']}-0", cloud_event(row)))
     return entries
-
-
-def _position(cursor: str | None) -> int:
-    return int((cursor or streams.START).partition("-")[0])

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 
 import click
@@ -12,6 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from infra.database import DatabaseUnreachable, create_engine
 from infra.failpoints import failpoint
+from infra.listening import monitor_options
+from infra.monitoring import services_monitored
+from infra.settings import Settings, load_settings
 from infra.telemetry import configure_logging, one_line
 from infra.waiting import end_within, pause
 from outbox.session import session_factory
@@ -24,22 +28,22 @@ STOP_SECONDS = 9.0
 
 
 @click.command()
-def scheduler() -> None:
+@monitor_options
+def scheduler(monitor: socket.socket | None) -> None:
     """Announce hourly what is due, until SIGTERM. Several may run: each hour is announced once."""
     import uvloop
 
-    from infra.settings import load_settings
-
     settings = load_settings()
     configure_logging(settings.log_format)
-    uvloop.run(run_until_signalled(settings.database_url))
+    uvloop.run(run_until_signalled(settings, monitor))
 
 
-async def run_until_signalled(database_url: str) -> None:
+async def run_until_signalled(settings: Settings, monitor: socket.socket | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(database_url, stop)
+    async with services_monitored(monitor, settings, stop, redis=False):
+        await run(settings.database_url, stop)
 
 
 async def run(database_url: str, stop: asyncio.Event) -> None:

@@ -1,15 +1,21 @@
 """`waybill worker`."""
 
+import socket
+
 import click
+
+from infra.listening import monitor_options
 
 
 @click.command()
 @click.option("--only", multiple=True, metavar="NAME", help="Run this consumer alone; may be given several times.")
-def worker(only: tuple[str, ...]) -> None:
+@monitor_options
+def worker(only: tuple[str, ...], monitor: socket.socket | None) -> None:
     """Run the consumers until SIGTERM, then finish what is being handled and hand back the rest."""
     import uvloop
 
     from consumers.app import UnknownConsumer, Worker
+    from infra.monitoring import services_monitored
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
 
@@ -17,7 +23,9 @@ def worker(only: tuple[str, ...]) -> None:
     configure_logging(settings.log_format)
 
     async def run() -> None:
-        await Worker(settings, only).run()
+        running = Worker(settings, only)
+        async with services_monitored(monitor, settings, running.stop):
+            await running.run()
 
     try:
         uvloop.run(run())

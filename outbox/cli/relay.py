@@ -2,25 +2,32 @@
 
 import asyncio
 import signal
+import socket
 import sys
 
 import click
+
+from infra.listening import monitor_options
 
 STOP_SECONDS = 9.0
 
 
 @click.command()
-def relay() -> None:
+@monitor_options
+def relay(monitor: socket.socket | None) -> None:
     """Turn the outbox into Redis Streams until SIGTERM. Any number may run at once."""
     import structlog
     import uvloop
 
     from domain.catalogue import STREAMS
     from infra import streams
+    from infra.monitoring import monitored
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
     from infra.waiting import end_within
     from outbox.relay import StreamAhead, run
+    from outbox.relay_health import RelayHealth
+    from outbox.relay_metrics import view
 
     settings = load_settings()
     configure_logging(settings.log_format)
@@ -35,10 +42,11 @@ def relay() -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, end)
-        redis = streams.connect(settings.redis_url)
+        redis, health = streams.connect(settings.redis_url), RelayHealth()
         try:
-            log.info("relay.ready", streams=STREAMS)
-            await run(settings.database_url, redis, STREAMS, stop)
+            async with monitored(monitor, view(health, settings.database_url, redis, STREAMS)):
+                log.info("relay.ready", streams=STREAMS)
+                await run(settings.database_url, redis, STREAMS, stop, health)
         finally:
             await redis.aclose()
         log.info("relay.stopped")

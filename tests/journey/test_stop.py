@@ -26,9 +26,11 @@ AWAY = {"worker": b"worker.waits_for_redis"}
 
 
 @asynccontextmanager
-async def process(name: str, environment: Mapping[str, str], *, ready: bytes | None = None) -> AsyncIterator[Process]:
+async def process(
+    name: str, environment: Mapping[str, str], *options: str, ready: bytes | None = None
+) -> AsyncIterator[Process]:
     """A process of ours that has said that it is ready, or whatever else shows that it is at work."""
-    arguments = ("--port", "0") if name == "api" else ()
+    arguments = ("--port", "0", *options) if name == "api" else options
     env = {key: value for key, value in os.environ.items() if not key.startswith("WAYBILL_")} | dict(environment)
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "waybill", name, *arguments, env=env, stderr=PIPE, stdout=PIPE
