@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": ("consumers.cli.replay:replay", "Run a consumer again for past events, or copy them into a stream."),
     "replays": ("consumers.cli.replay:replays", "List replays, or cancel one."),
     "dead": ("outbox.cli.dead:dead", "Look at what was given up, try it again, or discard it."),
+    "streams": ("outbox.cli.streams:streams", "Rebuild what is in Redis from the outbox."),
     "migrate": ("migrations.command:migrate", "Bring the database to the newest schema."),
 }
 

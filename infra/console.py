@@ -2,12 +2,14 @@
 
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 import msgspec
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -35,6 +37,18 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
         table.add_row(*(Text("" if cell is None else printable(cell)) for cell in row))
     width = None if sys.stdout.isatty() else WIDE  # whoever reads a pipe wants all of it
     Console(highlight=False, width=width).print(table, soft_wrap=True)
+
+
+@contextmanager
+def progress(label: str, total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing anywhere else; it is told how many so far."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        bar = bars.add_task(label, total=total)
+        yield lambda so_far: bars.update(bar, completed=so_far)
 
 
 def since(seconds: float | None) -> str:

@@ -1,18 +1,13 @@
 """`waybill replay` and `waybill replays`."""
 
 import getpass
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from uuid import UUID
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from consumers.subscription import discover
 from domain.catalogue import STREAMS
-from infra.console import show_json, show_table
+from infra.console import progress, show_json, show_table
 from outbox import replaying
 from outbox.cli.bounds import selection_options
 from outbox.cli.operator import Operator, operator_command
@@ -55,7 +50,7 @@ async def replay(
         return 1
     by = getpass.getuser()
     begun = await replaying.begin(operator.sessions, selection, consumer=consumer, to_stream=to_stream, by=by, why=why)
-    with _progress(total, quiet=operator.as_json) as advanced:
+    with progress("replaying", total, quiet=operator.as_json) as advanced:
         state = await replaying.run(operator.sessions, operator.redis, begun, selection, rate=rate, advanced=advanced)
     return await _report(operator, begun.id, state)
 
@@ -114,17 +109,6 @@ def _show_preview(operator: Operator, total: int, samples: list[replaying.Sample
     show_table(
         ["position", "type", "subject", "recorded"], [(s.position, s.type, s.subject, s.recorded_at) for s in samples]
     )
-
-
-@contextmanager
-def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing anywhere else."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    with Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        bar = progress.add_task("replaying", total=total)
-        yield lambda so_far: progress.update(bar, completed=so_far)
 
 
 async def _report(operator: Operator, replay_id: UUID, state: ReplayState) -> int:
