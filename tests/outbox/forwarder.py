@@ -1,9 +1,9 @@
-"""A way to Valkey over TCP that can be cut and mended."""
+"""A way to Valkey or Postgres over TCP that can be cut and mended."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 
 class Forwarder:
@@ -14,10 +14,6 @@ class Forwarder:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.port = 0
-
-    @property
-    def redis_url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
 
     async def mend(self) -> None:
         self._server = await asyncio.start_server(self._forward, "127.0.0.1", self.port)
@@ -45,11 +41,20 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @contextlib.asynccontextmanager
-async def forwarder(environment: Mapping[str, str]) -> AsyncIterator[Forwarder]:
-    """To this test's Valkey."""
-    found = Forwarder(unquote(urlsplit(environment["WAYBILL_REDIS_URL"]).path))
+async def _forwarding(path: str) -> AsyncIterator[Forwarder]:
+    found = Forwarder(path)
     await found.mend()
     try:
         yield found
     finally:
         await found.cut()
+
+
+def forwarder(environment: Mapping[str, str]) -> contextlib.AbstractAsyncContextManager[Forwarder]:
+    """To this test's Valkey."""
+    return _forwarding(unquote(urlsplit(environment["WAYBILL_REDIS_URL"]).path))
+
+
+def forwarder_to_postgres(environment: Mapping[str, str]) -> contextlib.AbstractAsyncContextManager[Forwarder]:
+    (directory,) = parse_qs(urlsplit(environment["WAYBILL_DATABASE_URL"]).query)["host"]
+    return _forwarding(f"{directory}/.s.PGSQL.5432")

@@ -109,7 +109,7 @@ async def test_readiness_goes_and_comes_back_with_redis(
 ) -> None:
     async with (
         forwarder(environment) as way,
-        running_relay(settings.database_url, way.redis_url) as monitor,
+        running_relay(settings.database_url, f"redis://127.0.0.1:{way.port}/0") as monitor,
     ):
         ready = await monitor.until_ready()
         await way.cut()
