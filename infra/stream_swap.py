@@ -33,7 +33,8 @@ return 1
 async def swap(redis: Redis, stream: str, copy: str, *, newest: str) -> bool:
     """Let the copy take the stream's place and its groups, with their places and what they have pending.
 
-    A group that is further than the copy goes on from the copy's end. Both keys must be in one slot of a cluster.
+    A group that is further than the copy goes on from the copy's end. Both keys must be in one slot of a cluster. Redis
+    does nothing else meanwhile: about 10 µs for each pending entry.
 
     Returns:
         False, and nothing has happened, if the copy does not end at `newest`.
