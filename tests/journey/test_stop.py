@@ -22,7 +22,8 @@ READY = {
     "api": b"Application startup complete",
 }
 PROCESSES = tuple(READY)
-AWAY = {"worker": b"worker.waits_for_redis"}
+WITHOUT_REDIS = b"worker.waits_for_redis"
+WITHOUT_POSTGRES = {"worker": b"consumer.unreachable"}
 
 
 @asynccontextmanager
@@ -76,7 +77,7 @@ async def test_a_process_whose_services_are_all_away_ends_with_0(name: str, envi
         "WAYBILL_REDIS_URL": "redis://127.0.0.1:9",
         "WAYBILL_S3_ENDPOINT_URL": "http://127.0.0.1:9",
     }
-    async with process(name, {**environment, **away}, ready=AWAY.get(name)) as running:
+    async with process(name, {**environment, **away}, ready=WITHOUT_POSTGRES.get(name)) as running:
         assert await ended(running) == 0
 
 
@@ -86,7 +87,7 @@ async def test_a_process_whose_postgres_has_fallen_silent_ends_with_0(
 ) -> None:
     async with silent_server() as port:
         silent = {"WAYBILL_DATABASE_URL": f"postgresql://x@127.0.0.1:{port}/x"}
-        async with process(name, {**environment, **silent}) as running:
+        async with process(name, {**environment, **silent}, ready=WITHOUT_POSTGRES.get(name)) as running:
             assert await ended(running) == 0
 
 
@@ -104,7 +105,7 @@ async def test_a_worker_without_redis_still_handles_what_is_due(
         return (await database.get(file)).status == Status.REJECTED
 
     async with process(
-        "worker", {**environment, "WAYBILL_REDIS_URL": "redis://127.0.0.1:9"}, ready=AWAY["worker"]
+        "worker", {**environment, "WAYBILL_REDIS_URL": "redis://127.0.0.1:9"}, ready=WITHOUT_REDIS
     ) as running:
         await house.until(is_rejected, within=20)
         assert await ended(running) == 0
