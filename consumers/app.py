@@ -199,7 +199,7 @@ async def _resources(settings: Settings) -> AsyncIterator[tuple[Sessions, Redis,
         redis = streams.connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         storage = await stack.enter_async_context(Storage.connect(settings))
-        yield session_factory(engine), redis, {"storage": storage, "settings": settings}
+        yield session_factory(engine), redis, {"storage": storage, "settings": settings, "redis": redis}
 
 
 async def _as_it_is(message: Any) -> RedisBatchStreamMessage:

@@ -147,8 +147,11 @@ class ConsumerWorker:
         claimed: Any = await self.redis.xclaim(stream, self.consumer.name, self.worker_id, int(min_idle * 1000), ids)
         entries = [(entry_id, fields) for entry_id, fields in claimed if entry_id is not None]
         failpoint("sweep.after_claim")
+        gone = await streams.missing(self.redis, stream, set(ids) - {entry_id for entry_id, _ in entries})
+        if gone:  # retention removed them, so they were finished; a Redis before 7 keeps them pending all the same
+            await self.redis.xack(stream, self.consumer.name, *gone)
         if not entries:
-            return 0
+            return len(gone)
         async with self.sessions.begin() as session:
             batch = received(entries)
             await self._claim(session, batch, State.DUE, attempts=0 if owner == self.worker_id else 1)
@@ -156,7 +159,7 @@ class ConsumerWorker:
         await self.redis.xack(stream, self.consumer.name, *(entry_id for entry_id, _ in entries))
         self.attempts.wake.set()
         log.info("consumer.swept", consumer=self.consumer.name, stream=stream, entries=len(entries), owner=owner)
-        return len(entries)
+        return len(entries) + len(gone)
 
     async def leave(self) -> None:
         """Hand back what was fetched and not handled, so that nothing waits for a time-out; then leave the groups."""

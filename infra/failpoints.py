@@ -21,6 +21,7 @@ FAILPOINTS: Final = {
     "sweep.before_ack": "deliveries are due, their entries are not acknowledged",
     "finalize.after_object": "the object is in its final place, no row knows so",
     "remove.after_object": "the object is gone, no row knows so",
+    "retention.before_trim": "rows have left the outbox, their entries are still in the streams",
     "scheduler.after_announce": "a tick is committed, the scheduler has not noted so",
     "rebuild.before_swap": "a stream is built anew, the old one is still in its place",
     "replay.after_copy": "entries are copied, the replay has not noted so",

@@ -1,6 +1,6 @@
 """Redis Streams: append only where the stream ends as believed, and groups that come back by themselves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -9,6 +9,8 @@ from redis.exceptions import ResponseError
 START: Final = "0-0"
 """The last id of a stream that has no entry."""
 CONNECTIONS = 64
+PAGE = 1000
+"""Entries looked at in one call: Redis does nothing else meanwhile."""
 CONNECT_TIMEOUT = 5.0
 """Seconds, also to wait for a free connection."""
 
@@ -119,6 +121,34 @@ async def last_id(redis: Redis, stream: str) -> str:
 def position(entry_id: str) -> int:
     """The position of an event, which is the first half of its entry's id."""
     return int(entry_id.partition("-")[0])
+
+
+async def trim_before(redis: Redis, stream: str, entry_id: str) -> None:
+    """Remove every entry before this one."""
+    await redis.xtrim(stream, minid=entry_id, approximate=False)
+
+
+async def keep_only(redis: Redis, stream: str, kept: Collection[str], *, first: int, last: int) -> None:
+    """Remove all but these entries, of those whose ids begin with `first` to `last`."""
+    lowest = str(first)
+    while entries := await _ids(redis, stream, lowest, str(last)):
+        if gone := [entry_id for entry_id in entries if entry_id not in kept]:
+            await redis.xdel(stream, *gone)
+        lowest = f"({entries[-1]}"
+
+
+async def missing(redis: Redis, stream: str, ids: Iterable[bytes]) -> list[bytes]:
+    """Those of these entries that are not in the stream."""
+    asked = list(ids)
+    async with redis.pipeline(transaction=False) as pipeline:
+        for entry_id in asked:
+            pipeline.xrange(stream, entry_id, entry_id)
+        return [entry_id for entry_id, found in zip(asked, await pipeline.execute(), strict=True) if not found]
+
+
+async def _ids(redis: Redis, stream: str, lowest: str, highest: str) -> list[str]:
+    entries: Any = await redis.xrange(stream, lowest, highest, count=PAGE)
+    return [entry_id.decode() for entry_id, _ in entries]
 
 
 def _script(redis: Redis) -> Any:

@@ -65,6 +65,12 @@ DEMOTE = text("""
 UPDATE deliveries SET state = 'due', attempts = 0, due_at = now()
 WHERE consumer = :consumer AND position = ANY(:positions)
 """)
+# Retention may have ended between what CLAIM saw and what it wrote: then it was handled, and its delivery forgotten.
+FORGOTTEN = text("""
+DELETE FROM deliveries WHERE consumer = :consumer AND position = ANY(:positions)
+AND NOT EXISTS (SELECT FROM outbox WHERE outbox.position = deliveries.position)
+RETURNING position
+""")
 
 
 async def claim(
@@ -98,6 +104,9 @@ async def claim(
         "entry_types": [arrival.type for arrival in arrivals],
     }
     became = {row.position: row.state for row in await session.execute(CLAIM, values)}
+    if new := [position for position, its_state in became.items() if its_state is not None]:
+        for forgotten in await session.scalars(FORGOTTEN, {"consumer": consumer, "positions": new}):
+            del became[forgotten]
     taken, overtaking = _in_order(arrivals, became, state)
     if overtaking:
         await session.execute(DEMOTE, {"consumer": consumer, "positions": overtaking})

@@ -34,9 +34,10 @@ class Sample(msgspec.Struct):
 
 COUNT = text(f"SELECT count(*) FROM outbox WHERE {CHOSEN}")
 SAMPLE = text(f"SELECT position, type, subject, recorded_at FROM outbox WHERE {CHOSEN} ORDER BY position LIMIT :limit")
+# The lock keeps retention from forgetting what is just being made due.
 MAKE_DUE = text(f"""
 WITH chosen AS (
-    SELECT position, event_id, subject, type FROM outbox WHERE {CHOSEN} ORDER BY position LIMIT :limit
+    SELECT position, event_id, subject, type FROM outbox WHERE {CHOSEN} ORDER BY position LIMIT :limit FOR KEY SHARE
 ), made_due AS (
     INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, due_at, updated_at, replay_id)
     SELECT :consumer, position, event_id, subject, type, 'due', 0, now(), now(), :replay_id FROM chosen

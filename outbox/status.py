@@ -1,6 +1,6 @@
 """How far everything is: the outbox, each stream, each consumer. Every figure can be found again in the tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,8 +8,10 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from infra import streams
+from outbox.selection import LAST_POSITION
 from outbox.session import Sessions
 
 OUTBOX = text("""
@@ -27,6 +29,7 @@ SELECT consumer, count(*) FILTER (WHERE state = 'due') AS due, count(*) FILTER (
     extract(epoch FROM now() - min(due_at) FILTER (WHERE state = 'due')) AS overdue_seconds
 FROM deliveries WHERE state IN ('due', 'running') OR state = 'dead' GROUP BY consumer
 """)
+NOT_READ = text("SELECT count(*) FROM outbox WHERE stream = :stream AND position > :last_read")
 
 
 class OutboxStatus(msgspec.Struct):
@@ -53,7 +56,7 @@ class ConsumerStatus(msgspec.Struct):
     name: str
     stream: str | None
     lag: int | None
-    """Entries that its group has not read; null where Redis cannot tell."""
+    """Entries that its group has not read; where Redis cannot tell, as the outbox has them."""
     pending: int
     """Read and not acknowledged."""
     due: int = 0
@@ -93,8 +96,8 @@ async def status(sessions: Sessions, redis: Redis, stream_names: Sequence[str]) 
         outbox = (await session.execute(OUTBOX)).one()
         heads = (await session.execute(STREAM_HEADS, {"streams": list(stream_names)})).all()
         deliveries = {row.consumer: row for row in await session.execute(OPEN_DELIVERIES)}
-    found = [await _stream(redis, name, head) for name, head in heads]
-    consumers = [each for name in stream_names for each in await _groups(redis, name)]
+        found = [await _stream(redis, name, head) for name, head in heads]
+        consumers = [each for name in stream_names for each in await _groups(session, redis, name)]
     known = {each.name for each in consumers}
     consumers += [ConsumerStatus(name, None, None, 0) for name in sorted(deliveries.keys() - known)]
     for each in consumers:
@@ -108,12 +111,23 @@ async def _stream(redis: Redis, name: str, head: int) -> StreamStatus:
     return StreamStatus(name, await redis.xlen(name), await streams.last_id(redis, name), head)
 
 
-async def _groups(redis: Redis, stream: str) -> list[ConsumerStatus]:
+async def _groups(session: AsyncSession, redis: Redis, stream: str) -> list[ConsumerStatus]:
     try:
         groups: Any = await redis.xinfo_groups(stream)
     except ResponseError:  # no such stream
         return []
-    return [ConsumerStatus(each["name"].decode(), stream, each.get("lag"), each["pending"]) for each in groups]
+    return [
+        ConsumerStatus(each["name"].decode(), stream, await _lag(session, stream, each), each["pending"])
+        for each in groups
+    ]
+
+
+async def _lag(session: AsyncSession, stream: str, group: Mapping[str, Any]) -> int:
+    """Redis does not know it once entries were removed, and before version 7 not at all."""
+    if (lag := group.get("lag")) is not None:
+        return int(lag)
+    last_read = min(int(group["last-delivered-id"].partition(b"-")[0]), LAST_POSITION)
+    return await session.scalar(NOT_READ, {"stream": stream, "last_read": last_read}) or 0
 
 
 def _seconds(value: Any) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import click
 import structlog
 from rocketry import Rocketry
-from rocketry.conds import hourly
+from rocketry.conds import daily, hourly
 from sqlalchemy.exc import SQLAlchemyError
 
 from infra.database import DatabaseUnreachable, create_engine
@@ -19,7 +19,7 @@ from infra.settings import Settings, load_settings
 from infra.telemetry import configure_logging, one_line
 from infra.waiting import end_within, pause
 from outbox.session import session_factory
-from scheduler.jobs import announce_expiry
+from scheduler.jobs import announce_expiry, announce_retention
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ STOP_SECONDS = 9.0
 @click.command()
 @monitor_options
 def scheduler(monitor: socket.socket | None) -> None:
-    """Announce hourly what is due, until SIGTERM. Several may run: each hour is announced once."""
+    """Announce hourly and daily what is due, until SIGTERM. Several may run: each tick is announced once."""
     import uvloop
 
     settings = load_settings()
@@ -55,8 +55,12 @@ async def run(database_url: str, stop: asyncio.Event) -> None:
     async def expiry() -> None:
         await _until_announced("expiry.due", lambda: announce_expiry(sessions), stop)
 
+    async def retention() -> None:
+        await _until_announced("retention.due", lambda: announce_retention(sessions), stop)
+
     # Rocketry runs `hourly` at once when it starts, and then each hour: an hour missed while we were down is caught up.
     app.task(hourly, name="expiry")(expiry)
+    app.task(daily, name="retention")(retention)
     stopping = asyncio.create_task(_shut_down(app, stop))
     log.info("scheduler.ready")
     await app.serve()

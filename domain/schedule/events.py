@@ -1,5 +1,6 @@
 """Ticks of the clock. They are nobody's change: the subject is the tick itself."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -10,9 +11,9 @@ TICKS = UUID("6f1de0a6-5d0c-5b7e-9d0e-7a1c2d3e4f50")
 """Namespace of tick ids: two schedulers that announce the same hour make the same id, so one row."""
 
 
-@event("expiry.due", stream=STREAM)
-class ExpiryDue(Event):
-    """Files whose time was over at `due_at` are to be expired; a tick with much to do goes on in further parts."""
+@dataclass(frozen=True, kw_only=True)
+class Tick(Event):
+    """What every tick says: for when it is due; one with much to do goes on in further parts."""
 
     due_at: datetime
     part: int = 0
@@ -25,3 +26,18 @@ class ExpiryDue(Event):
     def tick_id(self) -> UUID:
         """The event's id: the same for whoever announces this tick."""
         return uuid5(self.subject, str(self.part))
+
+
+@event("expiry.due", stream=STREAM)
+class ExpiryDue(Tick):
+    """Files whose time was over at `due_at` are to be expired."""
+
+
+@event("retention.due", stream=STREAM)
+class RetentionDue(Tick):
+    """What was too old at `due_at` is to be forgotten, but nothing that somebody has not finished."""
+
+    trimmed: int = 0
+    """The position up to which the streams agree with the outbox already."""
+    cursor: int = 0
+    """The position up to which the outbox has been pruned."""

@@ -201,3 +201,17 @@ async def test_an_event_that_the_outbox_has_forgotten_is_dead_and_says_so(
     assert await settled(worker, database) == [("dead", 2)]
     ((error,),) = await database.rows("SELECT last_error FROM deliveries")
     assert "its event is no longer in the outbox" in error
+
+
+async def test_entries_that_are_pending_and_gone_are_acknowledged(
+    make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker = make_worker(a_consumer(note))
+    await publish(database, redis, *(a_file_uploaded() for _ in range(3)))
+    await read(worker, redis)
+    await redis.xdel(STREAM, "1-0", "3-0")
+
+    assert await worker.sweep(STREAM, min_idle=0) == 3
+
+    assert (await redis.xpending(STREAM, "note"))["pending"] == 0
+    assert await settled(worker, database) == [("done", 2)]

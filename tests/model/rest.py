@@ -8,6 +8,11 @@ from tests.consumers.steps import STREAM
 from tests.model.world import World
 
 ROUNDS = 200
+EVENTS = """
+SELECT name FROM (
+    SELECT position, subject, data->>'name' AS name FROM outbox UNION SELECT position, subject, name FROM archive
+) events WHERE subject = :subject ORDER BY position
+"""
 
 
 async def settle(world: World) -> None:
@@ -18,6 +23,7 @@ async def settle(world: World) -> None:
         await world.handle(which)
         await world.sweep(which)
         await world.take_due(which)
+        await world.trim()
         await asyncio.sleep(0.001)
         if await _is_settled(world):
             return
@@ -44,10 +50,8 @@ async def outbox(world: World) -> list[tuple[int, str]]:
 
 
 async def names(world: World, subject: int) -> list[str]:
-    """Of its events, in order."""
-    rows = await world.database.rows(
-        "SELECT data->>'name' FROM outbox WHERE subject = :subject ORDER BY position", subject=world.subjects[subject]
-    )
+    """Of its events, in order, also of those that were forgotten."""
+    rows = await world.database.rows(EVENTS, subject=world.subjects[subject])
     return [name for (name,) in rows]
 
 

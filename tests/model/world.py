@@ -4,20 +4,23 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 from redis.asyncio import Redis
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.attempts import Attempts
 from consumers.subscription import Consumer
 from consumers.worker import ConsumerWorker
-from domain.aggregate import new_id
+from domain.aggregate import new_id, now
 from domain.catalogue import STREAMS
 from domain.files.events import FileUploaded
 from infra.streams import ensure_group
+from outbox import retention
 from outbox.delivery import Policy
 from outbox.message import OutboxMessage
 from outbox.relay import Relay
@@ -25,6 +28,10 @@ from tests.consumers.steps import STREAM, read
 from tests.database import Database
 from tests.factories import a_file_uploaded
 
+ARCHIVE = "CREATE TABLE archive (position bigint PRIMARY KEY, subject uuid, name text)"
+REMEMBER = """
+INSERT INTO archive SELECT position, subject, data->>'name' FROM outbox WHERE position > 0 ON CONFLICT DO NOTHING
+"""
 POLICY = Policy(max_attempts=1000, base=0.001)
 
 
@@ -43,7 +50,7 @@ class World:
 
     async def begin(self) -> None:
         """Everything empty; two relays, two workers, two subjects."""
-        await self.database.execute("TRUNCATE outbox, deliveries, effects, subscriptions")
+        await self.database.execute("TRUNCATE outbox, deliveries, effects, subscriptions, archive")
         await self.redis.flushall()
         self.relays = [Relay(connection, self.redis, STREAMS) for connection in self.connections]
         self.workers = [self._worker(), self._worker()]
@@ -101,6 +108,20 @@ class World:
     async def lapse(self) -> None:
         """Whoever is trying something has been silent for too long, and has not noticed."""
         await self.database.execute("UPDATE deliveries SET due_at = now() WHERE state = 'running'")
+
+    # What retention does; everything is old enough.
+
+    async def prune(self) -> None:
+        """Its first half: rows go, their entries stay; `archive` remembers what there was."""
+        async with self.database.sessions.begin() as session:
+            await session.execute(text(REMEMBER))
+            await retention.prune(session, before=now() + timedelta(days=1), after=0)
+
+    async def trim(self) -> None:
+        """Its second half, over the whole stream."""
+        async with self.database.sessions() as session:
+            newest = await session.scalar(text("SELECT max(position) FROM outbox")) or 0
+            await retention.trim(session, self.redis, STREAMS, after=0, upto=newest)
 
     # What befalls Redis.
 
