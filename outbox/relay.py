@@ -47,13 +47,16 @@ COMMIT
 
 ANY_UNSEQUENCED = "SELECT EXISTS (SELECT FROM outbox WHERE position IS NULL)"
 
+# Rows are compared, so that only the index over both columns will do: with `stream = … AND position > …` the planner
+# may go by position alone, through a million events of another stream.
 AFTER_CURSORS = f"""
 SELECT message.position, message.event_id, message.stream, message.type, message.subject,
     message.data::text AS data, message.traceparent, message.recorded_at
 FROM unnest($1::text[], $2::bigint[]) AS cursor (stream, position)
 CROSS JOIN LATERAL (
-    SELECT * FROM outbox WHERE outbox.stream = cursor.stream AND outbox.position > cursor.position
-    ORDER BY outbox.position LIMIT {BATCH}
+    SELECT * FROM outbox
+    WHERE (outbox.stream, outbox.position) > (cursor.stream, cursor.position) AND outbox.stream <= cursor.stream
+    ORDER BY outbox.stream, outbox.position LIMIT {BATCH}
 ) message
 ORDER BY message.position
 """
