@@ -24,6 +24,10 @@ COMMANDS = {
     "replays": ("consumers.cli.replay:replays", "List replays, or cancel one."),
     "dead": ("outbox.cli.dead:dead", "Look at what was given up, try it again, or discard it."),
     "streams": ("outbox.cli.streams:streams", "Rebuild what is in Redis from the outbox."),
+    "consumers": (
+        "consumers.cli.consumers:consumers",
+        "List who handles events, or forget one the code no longer has.",
+    ),
     "migrate": ("migrations.command:migrate", "Bring the database to the newest schema."),
 }
 

@@ -97,6 +97,12 @@ async def leave_group(redis: Redis, stream: str, group: str, consumer: str) -> N
     await redis.eval(LEAVE_GROUP, 1, stream, group, consumer)
 
 
+async def destroy_group(redis: Redis, stream: str, group: str) -> None:
+    """Forget a group, where there is one."""
+    if await redis.exists(stream):
+        await redis.xgroup_destroy(stream, group)
+
+
 async def append(redis: Redis, stream: str, *, believed: str, entries: Sequence[Entry] = ()) -> str:
     """Append `entries` if the stream's last id is the one believed in; without entries, only ask.
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from infra import streams
 from infra.failpoints import failpoint
+from outbox.consumers import consumers_of_deliveries
 
 BATCH = 5000
 """Rows looked at in one transaction."""
@@ -26,17 +27,6 @@ FROM (SELECT position, recorded_at FROM outbox WHERE position > :after ORDER BY 
 LOCK_ROWS = text("""
 SELECT position FROM outbox
 WHERE position > :after AND position <= :reached AND recorded_at < :before FOR UPDATE SKIP LOCKED
-""")
-# From consumer to consumer along the primary key: as many probes as there are consumers, however many deliveries.
-CONSUMERS = text("""
-WITH RECURSIVE consumers AS (
-    (SELECT consumer FROM deliveries ORDER BY consumer LIMIT 1)
-    UNION ALL
-    SELECT next.consumer FROM consumers CROSS JOIN LATERAL (
-        SELECT consumer FROM deliveries WHERE consumer > consumers.consumer ORDER BY consumer LIMIT 1
-    ) next
-)
-SELECT consumer FROM consumers
 """)
 # The newest row stays, even so: from it the relay goes on numbering.
 FINISHED = text("""
@@ -86,7 +76,7 @@ async def prune(session: AsyncSession, *, before: datetime, after: int) -> int:
         await session.execute(LOCK_SUBSCRIPTIONS)
         values |= {"reached": reached}
         values |= {"positions": (await session.scalars(LOCK_ROWS, values)).all()}
-        values |= {"consumers": (await session.scalars(CONSUMERS)).all()}
+        values |= {"consumers": await consumers_of_deliveries(session)}
         values |= {"positions": (await session.scalars(FINISHED, values)).all()}
         await session.execute(FORGET_DELIVERIES, values)
         await session.execute(FORGET_EVENTS, values)

@@ -38,8 +38,6 @@ FROM unnest(CAST(:types AS text[])) AS wanted (type),
     (SELECT coalesce(max(position), 0) AS position FROM outbox) newest
 ON CONFLICT DO NOTHING
 """)
-FORGET = text("DELETE FROM subscriptions WHERE consumer = :consumer AND (CAST(:type AS text) IS NULL OR type = :type)")
-FORGET_DELIVERIES = text("DELETE FROM deliveries WHERE consumer = :consumer")
 
 
 async def subscribe(session: AsyncSession, consumer: str, types: Iterable[str]) -> None:
