@@ -58,7 +58,8 @@ WITH arrived AS (
     ON CONFLICT DO NOTHING
     RETURNING position, state
 )
-SELECT arrived.position, taken.state FROM arrived LEFT JOIN taken USING (position)
+SELECT position, max(state) AS state
+FROM (SELECT position, state FROM taken UNION ALL SELECT position, NULL FROM arrived) either GROUP BY position
 """)
 
 DEMOTE = text("""

@@ -21,6 +21,7 @@ from outbox.session import Sessions
 
 CHUNK = 1000
 """Events per transaction."""
+TAKE_BACK_CHUNK = 5000
 
 
 class Sample(msgspec.Struct):
@@ -49,8 +50,12 @@ WITH chosen AS (
 SELECT (SELECT max(position) FROM chosen) AS cursor, (SELECT count(*) FROM made_due) AS replayed
 """)
 TAKE_BACK = text("""
-UPDATE deliveries SET state = before_replay, due_at = NULL, updated_at = now()
-WHERE replay_id = :replay_id AND state = 'due' AND attempts = 0 AND before_replay IS NOT NULL
+UPDATE deliveries SET state = before_replay, due_at = NULL, updated_at = now(), replay_id = NULL, before_replay = NULL
+WHERE (consumer, position) IN (
+    SELECT consumer, position FROM deliveries
+    WHERE replay_id = :replay_id AND state = 'due' AND attempts = 0 AND before_replay IS NOT NULL
+    LIMIT :limit FOR UPDATE SKIP LOCKED
+)
 """)
 
 
@@ -133,8 +138,13 @@ async def cancel(sessions: Sessions, replay_id: UUID) -> tuple[ReplayState, int]
             return None
         if replay.state == ReplayState.RUNNING:
             replay.state, replay.ended_at = ReplayState.CANCELLED, now()
-        taken_back = await session.execute(TAKE_BACK, {"replay_id": replay_id})
-        return ReplayState(replay.state), int(taken_back.rowcount)  # type: ignore[attr-defined]
+    taken_back, last = 0, 1
+    while last:
+        async with sessions.begin() as session:
+            result = await session.execute(TAKE_BACK, {"replay_id": replay_id, "limit": TAKE_BACK_CHUNK})
+        last = int(result.rowcount)  # type: ignore[attr-defined]
+        taken_back += last
+    return ReplayState(replay.state), taken_back
 
 
 async def recent(sessions: Sessions, *, limit: int = 50) -> list[Replay]:

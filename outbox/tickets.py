@@ -20,7 +20,7 @@ FROM (
     WHERE consumer = :consumer AND state = '{{state}}' AND due_at <= now() AND type = ANY(:types)
     AND CASE WHEN {FIRST_OF_SUBJECT.format(row="candidate")}
         THEN NOT {WAITING_BEHIND.format(row="candidate")} ELSE false END
-    ORDER BY due_at, position LIMIT :limit
+    ORDER BY due_at LIMIT :limit
     FOR UPDATE SKIP LOCKED
 ) free
 WHERE taken.consumer = free.consumer AND taken.position = free.position
