@@ -10,13 +10,15 @@ from api.auth import Authentication
 from api.bodies import MAX_BODY_SIZE, JsonRequest, takes_json
 from api.commands import CommandMiddleware
 from api.dependencies import DEPENDENCIES
+from api.headers import add_headers, cross_origin
+from api.limits import within_limits
 from api.openapi import OPENAPI
 from api.problems import EXCEPTION_HANDLERS
-from api.request_id import add_headers
 from api.routes import accounts, files, machines, uploads
 from api.tokens import AccessTokens, local_key
 from infra import streams
 from infra.database import create_engine
+from infra.rates import Rates
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
 from outbox.session import session_factory
@@ -37,6 +39,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
             app.state.sessions = session_factory(engine)
             app.state.redis = streams.connect(settings.redis_url)
             stack.push_async_callback(app.state.redis.aclose)
+            app.state.rates = Rates(app.state.redis, secret=key.to_paserk(), scale=settings.rate_limit_scale)
             app.state.storage = await stack.enter_async_context(Storage.connect(settings))
             yield
 
@@ -44,11 +47,12 @@ def create_app(settings: Settings | None = None) -> Litestar:
         route_handlers=[*accounts.ROUTES, *uploads.ROUTES, *files.ROUTES, *machines.ROUTES],
         lifespan=[resources],
         middleware=[Authentication, CommandMiddleware()],
-        guards=[takes_json],
+        guards=[takes_json, within_limits],
         request_class=JsonRequest,
         dependencies=DEPENDENCIES,
         exception_handlers=dict(EXCEPTION_HANDLERS),
         before_send=[add_headers],
+        cors_config=cross_origin(settings),
         request_max_body_size=MAX_BODY_SIZE,
         openapi_config=OPENAPI,
         logging_config=None,

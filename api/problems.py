@@ -36,6 +36,8 @@ STATUS: Mapping[type[DomainError], int] = {
     errors.TooLarge: 413,
     errors.UnsupportedType: 415,
     errors.Invalid: 422,
+    errors.TooOften: 429,
+    errors.Busy: 503,
 }
 
 HTTP_SLUGS = {
@@ -64,6 +66,8 @@ def domain_problem(request: Request[Any, Any, Any], error: DomainError) -> Respo
     if status == 422:  # noqa: PLR2004
         extra["errors"] = [{"field": error.field or "body", "message": error.detail}]
     headers = {"WWW-Authenticate": 'Bearer realm="waybill"'} if status == 401 else {}  # noqa: PLR2004
+    if isinstance(error, errors.TooOften | errors.Busy):
+        headers["Retry-After"] = str(error.retry_after)
     title = (type(error).__doc__ or HTTP_SLUGS[status][1]).strip().splitlines()[0].rstrip(".")
     return problem(request, status, error.slug, title, error.detail, headers=headers, **extra)
 

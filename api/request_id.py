@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from litestar.datastructures import Headers, MutableScopeHeaders
-from litestar.types import Message, Scope
+from litestar.datastructures import Headers
+from litestar.types import Scope
 
 from domain.aggregate import new_id
 
@@ -19,11 +19,3 @@ def request_id(scope: Scope) -> str:
         state["waybill_request_id"] = given if SANE.fullmatch(given) else str(new_id())
     found: str = state["waybill_request_id"]
     return found
-
-
-async def add_headers(message: Message, scope: Scope) -> None:
-    """On every response, errors and unknown paths included."""
-    if message["type"] == "http.response.start":
-        headers = MutableScopeHeaders.from_message(message)
-        headers[HEADER] = request_id(scope)
-        headers["X-Content-Type-Options"] = "nosniff"

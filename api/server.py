@@ -1,10 +1,17 @@
 """`waybill api`."""
 
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
 from infra.listening import bound
+
+if TYPE_CHECKING:
+    import uvicorn
+    from litestar import Litestar
+
+    from infra.settings import Settings
 
 
 @click.command()
@@ -24,20 +31,28 @@ def api(host: str, port: int) -> None:
     # uvicorn raises the signal that ended it once more when it is done; by then there is nothing left to end.
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGINT, lambda *_: None)
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=8,
-        backlog=2048,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(app, settings))
     try:
         server.run(sockets=[bound(host, port)])
     except Exception as error:
         raise click.ClickException(f"the API ended: {error}") from error
     if not server.started:
         raise click.ClickException("the API could not start; the log says why")
+
+
+def server_config(app: "Litestar", settings: "Settings") -> "uvicorn.Config":
+    """How uvicorn serves it. The environment's FORWARDED_ALLOW_IPS is not asked."""
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=8,
+        backlog=2048,
+    )

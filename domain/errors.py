@@ -73,3 +73,20 @@ class UnsupportedType(DomainError):
     """This media type is not taken here."""
 
     slug = "unsupported-media-type"
+
+
+class TooOften(DomainError):
+    """Too many requests."""
+
+    slug = "too-many-requests"
+
+    def __init__(self, detail: str | None = None, *, retry_after: int) -> None:
+        super().__init__(detail or f"Try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class Busy(DomainError):
+    """There is more to do at the moment than can be done."""
+
+    slug = "busy"
+    retry_after = 5

@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,12 +16,13 @@ PREFIX = "WAYBILL_"
 DATA_DIR_VARIABLE = "WAYBILL_DATA_DIR"
 DEFAULT_DATA_DIR = Path(".waybill")
 
-LISTS = frozenset({"allowed_types"})
+LISTS = frozenset({"allowed_types", "cors_origins", "trusted_proxies"})
 SECRETS = frozenset({"local_key", "secret_key", "database_url", "redis_url", "smtp_url"})
 
 Positive = Annotated[int, Meta(gt=0)]
 Seconds = Annotated[float, Meta(gt=0)]
 HttpUrl = Annotated[str, Meta(pattern="^https?://[^/]")]
+Origin = Annotated[str, Meta(pattern=r"^https?://[^/*\s]+$")]
 
 
 class SettingsError(Exception):
@@ -38,6 +40,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     smtp_url: Annotated[str, Meta(pattern="^smtps?://")] = "smtp://localhost:1025"
     mail_from: str = "Waybill <waybill@localhost>"
     public_url: HttpUrl = "http://127.0.0.1:8000"
+    trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[Origin, ...] = ()
+    rate_limit_scale: Annotated[float, Meta(gt=0)] = 1.0
     local_key: Annotated[str, Meta(pattern=r"^k4\.local\.")] | None = None
     secret_key: Annotated[str, Meta(pattern=r"^k4\.secret\.")] | None = None
     max_file_size: Positive = 5 * 1024**4
@@ -96,9 +101,18 @@ def _named(name: str, text: str) -> tuple[str, Any]:
         return field.removesuffix("_file"), _secret(name, text)
     if field not in Settings.__struct_fields__:
         raise SettingsError(f"{name} is not a setting{_nearest(field)}")
-    if field in LISTS:
-        return field, tuple(part.strip() for part in text.split(",") if part.strip())
-    return field, text
+    if field not in LISTS:
+        return field, text
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    return field, _networks(name, parts) if field == "trusted_proxies" else parts
+
+
+def _networks(name: str, parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The server would take what is none for a name, and trust nobody without a word."""
+    try:
+        return tuple(str(ip_network(part)) for part in parts)
+    except ValueError:
+        raise SettingsError(f"{name}: expected addresses and networks, such as 10.0.0.0/8") from None
 
 
 def _secret(name: str, path: str) -> str:
@@ -116,4 +130,4 @@ def _nearest(field: str) -> str:
 def _one_line(error: msgspec.ValidationError) -> str:
     """`Expected …` - at `$.field` becomes a sentence that begins with the variable's name; values are not repeated."""
     reason, _, path = str(error).partition(" - at `$.")
-    return f"{PREFIX}{path.strip('`').upper()}: {reason[0].lower()}{reason[1:]}"
+    return f"{PREFIX}{path.strip('`').partition('[')[0].upper()}: {reason[0].lower()}{reason[1:]}"

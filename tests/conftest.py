@@ -7,8 +7,10 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher
 from redis.asyncio import Redis
 
+from domain.accounts import passwords
 from infra import streams
 from infra.database import create_engine
 from infra.embedded import EmbeddedStack
@@ -19,6 +21,8 @@ from tests.database import Database
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
 """The tests lose nothing in a power cut; whoever runs Waybill does, so nothing else turns these off."""
+passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+"""Fifty times as cheap; processes of our own, and tests/bench, hash as everybody does."""
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +46,7 @@ async def template(stack: EmbeddedStack) -> str:
 
 @pytest.fixture
 async def environment(stack: EmbeddedStack, template: str) -> AsyncIterator[dict[str, str]]:
-    """The stack's environment, with a fresh database; retries and leases are short."""
+    """The stack's environment, with a fresh database; retries and leases are short, rate limits are wide."""
     name = f"test_{uuid4().hex}"
     admin_url = stack.environment["WAYBILL_DATABASE_URL"].replace("/waybill?", "/postgres?")
     admin = await asyncpg.connect(admin_url)
@@ -51,6 +55,7 @@ async def environment(stack: EmbeddedStack, template: str) -> AsyncIterator[dict
         "WAYBILL_DATABASE_URL": admin_url.replace("/postgres?", f"/{name}?"),
         "WAYBILL_RETRY_BASE_SECONDS": "0.01",
         "WAYBILL_LEASE_SECONDS": "1",
+        "WAYBILL_RATE_LIMIT_SCALE": "1000",
     }
     await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await admin.close()

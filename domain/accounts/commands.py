@@ -24,10 +24,11 @@ class LogIn:
 
 
 async def register(session: AsyncSession, command: Register) -> Account:
-    """Raises EmailTaken."""
-    if await session.scalar(select(exists().where(Account.email == normal_email(command.email)))):
-        raise EmailTaken
-    password_hash = await passwords.hashed(command.password)
+    """Raises EmailTaken, PasswordTooCommon, PasswordsBusy."""
+    async with passwords.turn():
+        if await session.scalar(select(exists().where(Account.email == normal_email(command.email)))):
+            raise EmailTaken
+        password_hash = await passwords.hashed(command.password, email=command.email)
     account = Account.register(email=command.email, name=command.name, password_hash=password_hash)
     session.add(account)
     try:
@@ -38,9 +39,11 @@ async def register(session: AsyncSession, command: Register) -> Account:
 
 
 async def log_in(session: AsyncSession, command: LogIn) -> Account:
-    """Raises WrongCredentials, the same and as slow whether the address is known or not."""
-    account = await session.scalar(select(Account).where(Account.email == normal_email(command.email)))
-    password_hash = None if account is None else account.password_hash
-    if not await passwords.matches(command.password, password_hash) or account is None:
-        raise WrongCredentials
+    """Raises WrongCredentials, the same and as slow whether the address is known or not; PasswordsBusy."""
+    async with passwords.turn():
+        account = await session.scalar(select(Account).where(Account.email == normal_email(command.email)))
+        password_hash = None if account is None else account.password_hash
+        if not await passwords.matches(command.password, password_hash) or account is None:
+            raise WrongCredentials
+        account.password_hash = await passwords.renewed(command.password, account.password_hash)
     return account

@@ -1,34 +1,137 @@
-"""Passwords are hashed with argon2id, off the event loop and never more at once than the cores can do."""
+"""Passwords: which are taken, and how they are hashed: with argon2id, off the event loop, a few at once."""
 
 import asyncio
 import os
+import unicodedata
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from functools import cache
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
+from zxcvbn import zxcvbn
 
+from domain.errors import Busy, Invalid
+
+T = TypeVar("T")
 MIN_LENGTH, MAX_LENGTH = 10, 128
 HASHER = PasswordHasher()
-"""The library's RFC 9106 low-memory profile: 64 MiB and some tens of ms each."""
-_places = asyncio.Semaphore(max(1, os.cpu_count() or 1))
+"""The library's RFC 9106 low-memory profile: 64 MiB, four threads and about 0.1 s of a core each."""
+COMMON_GUESSES = 10**6
+"""A password that is found with fewer guesses than this is a common one."""
+GUESSED_LENGTH = 32
+"""Characters that are looked at: guessing takes more than linear time."""
+PLACES = min(8, max(1, (os.cpu_count() or 1) // 2))
+"""Hashes at once. Each has four threads, so this is enough for every core and leaves room for the event loop."""
+MAX_WAITING = 256
+PATIENCE = 10.0
+"""Seconds that one waits for a place."""
+
+_threads = ThreadPoolExecutor(PLACES, thread_name_prefix="passwords")
+_places = asyncio.Semaphore(PLACES)
+_waiting = 0
+_has_place = ContextVar("has_place", default=False)
 
 
-async def hashed(password: str) -> str:
-    async with _places:
-        return await asyncio.to_thread(HASHER.hash, password)
+class PasswordTooCommon(Invalid):
+    """This password is among the first that anybody would guess."""
+
+    slug = "password-too-common"
+
+
+class PasswordsBusy(Busy):
+    """Too many people are logging in at the moment."""
+
+
+async def hashed(password: str, *, email: str) -> str:
+    """The hash of a password that somebody chose for the account of `email`. Raises Invalid, PasswordsBusy."""
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        raise Invalid(f"must have {MIN_LENGTH} to {MAX_LENGTH} characters", field="password")
+    return await _in_turn(lambda: _hashed_if_uncommon(password, email))
 
 
 async def matches(password: str, password_hash: str | None) -> bool:
-    """Whether it is the password; as slow where there is none to compare with, so that time tells nothing."""
-    async with _places:
-        return await asyncio.to_thread(_matches, password, password_hash)
+    """Whether it is the password; as slow where there is none to compare with, so that time tells nothing.
+
+    Raises:
+        PasswordsBusy: there are too many others.
+
+    """
+    return await _in_turn(lambda: _matches(password, password_hash))
+
+
+async def renewed(password: str, password_hash: str) -> str:
+    """The hash of a password that matches `password_hash`, made as hashes are made today. Raises PasswordsBusy."""
+    if not HASHER.check_needs_rehash(password_hash):
+        return password_hash
+    return await _in_turn(lambda: HASHER.hash(_normal(password)))
+
+
+@asynccontextmanager
+async def turn() -> AsyncIterator[None]:
+    """A place for all that is done inside: take it before anything that others need, such as a connection.
+
+    Raises:
+        PasswordsBusy: there are too many others.
+
+    """
+    if _has_place.get():
+        yield
+        return
+    await _wait()
+    had = _has_place.set(True)
+    try:
+        yield
+    finally:
+        _has_place.reset(had)
+        _places.release()
+
+
+async def _wait() -> None:
+    global _waiting  # noqa: PLW0603 - one process has one queue
+    if _waiting >= MAX_WAITING:
+        raise PasswordsBusy
+    _waiting += 1
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await _places.acquire()
+    except TimeoutError:
+        raise PasswordsBusy from None
+    finally:
+        _waiting -= 1
+
+
+async def _in_turn(work: Callable[[], T]) -> T:
+    async with turn():
+        return await asyncio.get_running_loop().run_in_executor(_threads, work)
+
+
+def _hashed_if_uncommon(password: str, email: str) -> str:
+    if _is_common(_normal(password), email):
+        raise PasswordTooCommon(field="password")
+    return HASHER.hash(_normal(password))
+
+
+def _is_common(password: str, email: str) -> bool:
+    email = _normal(email).casefold()
+    if password.casefold() in {email, email.partition("@")[0]}:
+        return True
+    return bool(zxcvbn(password[:GUESSED_LENGTH])["guesses"] < COMMON_GUESSES)
 
 
 def _matches(password: str, password_hash: str | None) -> bool:
     try:
-        return HASHER.verify(password_hash or _nobodys_hash(), password) and password_hash is not None
+        return HASHER.verify(password_hash or _nobodys_hash(), _normal(password)) and password_hash is not None
     except VerifyMismatchError:
         return False
+
+
+def _normal(password: str) -> str:
+    """One form of what looks alike, whichever keyboard it was typed on."""
+    return unicodedata.normalize("NFKC", password)
 
 
 @cache

@@ -73,7 +73,7 @@ def assert_problem(response: httpx.Response, status: int, slug: str | None = Non
     assert ("errors" in problem) == (status == 422)
     assert all(each["field"] and each["message"] for each in problem.get("errors", ()))
     assert ("WWW-Authenticate" in response.headers) == (status == 401)
-    assert ("Retry-After" in response.headers) == (status == 503)
+    assert ("Retry-After" in response.headers) == (status in {429, 503})
     if slug is not None:
         assert problem["type"] == f"/problems/{slug}"
     return problem

@@ -41,6 +41,8 @@ def test_an_unknown_name_like_no_other_is_named_alone() -> None:
         ("WAYBILL_RETRY_MAX_ATTEMPTS", "101"),
         ("WAYBILL_LOG_FORMAT", "yaml-ish"),
         ("WAYBILL_S3_BUCKET", "ab"),
+        ("WAYBILL_CORS_ORIGINS", "*"),
+        ("WAYBILL_RATE_LIMIT_SCALE", "0"),
     ],
 )
 def test_a_wrong_value_names_the_variable_and_does_not_repeat_the_value(name: str, value: str) -> None:
@@ -83,6 +85,11 @@ def test_a_secret_file_that_is_missing_is_named() -> None:
         ("WAYBILL_SMTP_URL", "mail"),
         ("WAYBILL_LOCAL_KEY", "k4.public.abc"),
         ("WAYBILL_SECRET_KEY", "zzz"),
+        ("WAYBILL_TRUSTED_PROXIES", "proxy.example.com"),
+        ("WAYBILL_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("WAYBILL_TRUSTED_PROXIES", "*"),
+        ("WAYBILL_CORS_ORIGINS", "https://*.example.com"),
+        ("WAYBILL_CORS_ORIGINS", "https://app.example.com/"),
     ],
 )
 def test_a_value_of_another_form_is_named_and_not_repeated(name: str, value: str) -> None:
@@ -90,6 +97,18 @@ def test_a_value_of_another_form_is_named_and_not_repeated(name: str, value: str
         load_settings({name: value})
 
     assert value not in str(raised.value)
+
+
+def test_proxies_and_origins_are_lists() -> None:
+    lists = {
+        "WAYBILL_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
+        "WAYBILL_CORS_ORIGINS": "https://a.example, http://localhost:1",
+    }
+
+    settings = load_settings(lists)
+
+    assert settings.trusted_proxies == ("10.0.0.0/8", "::1/128")
+    assert settings.cors_origins == ("https://a.example", "http://localhost:1")
 
 
 def test_only_secrets_may_lie_in_files() -> None:

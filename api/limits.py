@@ -1,0 +1,90 @@
+"""How often one may ask: rules that a route names in its `opt`, checked before anything is done for the request.
+
+Whom a rule counts is a client's address or the account that a body names, whether there is such an account or not.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from domain.accounts.model import normal_email
+from domain.errors import TooOften
+from infra.rates import Rate, Rates
+
+MINUTE, HOUR = 60, 3600
+AnyRequest = Request[Any, Any, Any]
+
+
+class _Addressed(msgspec.Struct):
+    email: str
+
+
+async def address(request: AnyRequest) -> str:
+    """The client's; a /64 of IPv6, which is what one customer gets."""
+    host = request.client.host if request.client else ""
+    try:
+        found = ip_address(host)
+    except ValueError:
+        return host
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    return str(found.ipv4_mapped or ip_network((int(found), 64), strict=False))
+
+
+async def account(request: AnyRequest) -> str | None:
+    """The e-mail address that the body names; none if it is not a body that the route could take."""
+    try:
+        return normal_email(msgspec.json.decode(await request.body(), type=_Addressed).email)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `amount` in any `seconds`, for each of `whom`."""
+
+    name: str
+    amount: int
+    seconds: int
+    whom: Callable[[AnyRequest], Awaitable[str | None]]
+
+
+LOGIN = {
+    "limits": (
+        Limit("login-address", 60, MINUTE, address),  # an office behind one address
+        Limit("login-account", 10, MINUTE, account),  # a person who tries the passwords they remember
+        Limit("login-account", 100, HOUR, account),  # NIST SP 800-63B: no more than 100 guesses in a row
+    )
+}
+REGISTRATION = {"limits": (Limit("registration-address", 20, MINUTE, address),)}
+REFRESH = {"limits": (Limit("refresh-address", 120, MINUTE, address),)}
+PASSWORD_RESET = {
+    "limits": (
+        Limit("reset-address", 20, MINUTE, address),
+        Limit("reset-account", 5, HOUR, account),  # each is a mail that somebody may not have asked for
+    )
+}
+ONE_TIME_TOKEN = {"limits": (Limit("token-address", 20, MINUTE, address),)}
+"""Verification, and the second half of a reset."""
+
+
+async def within_limits(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Raises TooOften."""
+    if not isinstance(connection, Request):
+        return
+    rates: Rates = connection.app.state.rates
+    limits: tuple[Limit, ...] = handler.opt.get("limits", ())
+    for limit in limits:
+        whom = await limit.whom(connection)
+        if whom is None:
+            continue
+        wait = await rates.wait(limit.name, whom, Rate(limit.amount, limit.seconds))
+        if wait > 0:
+            raise TooOften(retry_after=math.ceil(wait))
