@@ -1,7 +1,7 @@
 """Real Postgres, Valkey and S3 for every test: one stack a run, one database a test, copied from a template."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,11 +18,28 @@ from infra.settings import Settings, load_settings
 from infra.storage import Storage
 from migrations.command import alembic_config
 from tests.database import Database
+from tests.secrecy import found_in_database, found_in_logs, found_in_text
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
 """The tests lose nothing in a power cut; whoever runs Waybill does, so nothing else turns these off."""
 passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 """Fifty times as cheap; processes of our own, and tests/bench, hash as everybody does."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test fails if it, or what it ran, has printed or logged a secret."""
+    report = yield
+    if report.when == "teardown" and report.passed and (found := found_in_text(report.caplog + report.capstdout)):
+        report.outcome, report.longrepr = "failed", f"secrets were logged: {found}"
+    return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_log_holds_a_secret(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """After the whole run: in no log of any process that a test has started."""
+    yield
+    assert found_in_logs(tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture(scope="session")
@@ -51,14 +68,17 @@ async def environment(stack: EmbeddedStack, template: str) -> AsyncIterator[dict
     admin_url = stack.environment["WAYBILL_DATABASE_URL"].replace("/waybill?", "/postgres?")
     admin = await asyncpg.connect(admin_url)
     await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}')
+    url = admin_url.replace("/postgres?", f"/{name}?")
     yield stack.environment | {
-        "WAYBILL_DATABASE_URL": admin_url.replace("/postgres?", f"/{name}?"),
+        "WAYBILL_DATABASE_URL": url,
         "WAYBILL_RETRY_BASE_SECONDS": "0.01",
         "WAYBILL_LEASE_SECONDS": "1",
         "WAYBILL_RATE_LIMIT_SCALE": "1000",
     }
+    found = await found_in_database(url)
     await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await admin.close()
+    assert found == [], "secrets were stored"
 
 
 @pytest.fixture

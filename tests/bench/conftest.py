@@ -1,0 +1,3 @@
+from tests.journey.conftest import house
+
+__all__ = ["house"]
