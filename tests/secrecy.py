@@ -21,8 +21,9 @@ SEALED = ("commands", "sealed_response")
 """The one column that holds what is encrypted."""
 
 COLUMNS = """
-SELECT table_name, array_agg(column_name::text) FILTER (WHERE data_type = 'bytea') AS bytes
-FROM information_schema.columns WHERE table_schema = 'public' GROUP BY table_name
+SELECT relname::text AS table, array_agg(attname::text) FILTER (WHERE atttypid = 'bytea'::regtype) AS bytes
+FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition GROUP BY relname
 """
 
 
@@ -58,7 +59,7 @@ async def found_in_redis(redis: Redis, secrets: Iterable[str] = ()) -> list[str]
 
 def _query(table: asyncpg.Record) -> str:
     """Rows as text, and what is bytes in them read as text too."""
-    name = table["table_name"]
+    name = table["table"]
     readable = [f"encode(\"{column}\", 'escape')" for column in table["bytes"] or () if (name, column) != SEALED]
     texts = ", ".join([f'"{name}"::text', *readable])
     where = f"concat_ws(' ', {texts}) ~ $1"
