@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sys
+import threading
 import unicodedata
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +31,16 @@ PLACES = min(8, max(1, (os.cpu_count() or 1) // 2))
 MAX_WAITING = 256
 PATIENCE = 10.0
 """Seconds that one waits for a place."""
+NICENESS = 5
+"""Of the threads that hash: who waits for a hash can wait a little more, so that nobody else has to."""
 
-_threads = ThreadPoolExecutor(PLACES, thread_name_prefix="passwords")
+
+def _be_nice() -> None:
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+_threads = ThreadPoolExecutor(PLACES, thread_name_prefix="passwords", initializer=_be_nice)
 _places = asyncio.Semaphore(PLACES)
 _waiting = 0
 _has_place = ContextVar("has_place", default=False)

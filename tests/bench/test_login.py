@@ -4,7 +4,10 @@ pytest tests/bench -m slow -s
 """
 
 import asyncio
+import http.client
+import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from statistics import median, quantiles
 
@@ -54,20 +57,32 @@ async def test_a_login_takes_as_long_for_an_unknown_address(api: httpx.AsyncClie
 
 
 async def test_many_logins_at_once_delay_nobody_who_asks_for_something_else(api: httpx.AsyncClient) -> None:
+    """Whoever asks does so from a thread: 200 answers to read are not the API's delay."""
+    done = threading.Event()
+    asking = asyncio.create_task(asyncio.to_thread(ask_until, done, str(api.base_url.host), api.base_url.port))
     began = time.perf_counter()
-    logins = [asyncio.create_task(api.post("/v1/sessions", json=PERSON)) for _ in range(TRIES)]
-    took = []
-    async with httpx.AsyncClient(base_url=api.base_url) as other:
-        while not all(login.done() for login in logins):
-            asked = time.perf_counter()
-            (await other.get("/health/live")).raise_for_status()
-            took.append(time.perf_counter() - asked)
-            await asyncio.sleep(0.01)
-    statuses = [login.result().status_code for login in logins]
-    p99 = 1000 * quantiles(took, n=100)[98]
-
+    answers = await asyncio.gather(*(api.post("/v1/sessions", json=PERSON) for _ in range(TRIES)))
     seconds = time.perf_counter() - began
-    answered = {status: statuses.count(status) for status in sorted(set(statuses))}
-    print(f"\n{TRIES} logins in {seconds:.1f} s: {answered}; /health/live {len(took)} times, p99 {p99:.0f} ms")  # noqa: T201
+    done.set()
+    took = await asking
+
+    statuses = Counter(answer.status_code for answer in answers)
+    p50, p99 = (1000 * quantiles(took, n=100)[index] for index in (49, 98))
+    print(  # noqa: T201
+        f"\n{TRIES} logins in {seconds:.1f} s: {dict(statuses)}; "
+        f"/health/live {len(took)} times, median {p50:.0f} ms, p99 {p99:.0f} ms, worst {1000 * max(took):.0f} ms"
+    )
     assert p99 <= 250
     assert set(statuses) <= {201, 503}
+
+
+def ask_until(done: threading.Event, host: str, port: int | None) -> list[float]:
+    """The seconds that each answer of /health/live took."""
+    connection, took = http.client.HTTPConnection(host, port), list[float]()
+    while not done.wait(0.01):
+        asked = time.perf_counter()
+        connection.request("GET", "/health/live")
+        assert connection.getresponse().read()
+        took.append(time.perf_counter() - asked)
+    connection.close()
+    return took
