@@ -22,8 +22,8 @@ T = TypeVar("T")
 MIN_LENGTH, MAX_LENGTH = 10, 128
 HASHER = PasswordHasher()
 """The library's RFC 9106 low-memory profile: 64 MiB, four threads and about 0.1 s of a core each."""
-COMMON_GUESSES = 10**6
-"""A password that is found with fewer guesses than this is a common one."""
+COMMON_GUESSES = 10_000
+"""A password that is found with fewer guesses than this is one of the commonest."""
 GUESSED_LENGTH = 32
 """Characters that are looked at: guessing takes more than linear time."""
 PLACES = min(8, max(1, (os.cpu_count() or 1) // 2))
