@@ -114,9 +114,19 @@ launch: .env ## Build and run everything in containers: http://localhost:8000, m
 
 RANDOM_KEY = $$(head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n')
 
+# An Ed25519 key as PASERK wants it: the seed, then the public key. Either is the end of its DER form.
+define MAKE_SIGNING_KEY
+pem=$$(openssl genpkey -algorithm ed25519) || { echo "waybill: needs an openssl that knows ed25519" >&2; exit 1; }; \
+signing_key=$$( \
+  { echo "$$pem" | openssl pkey -outform DER | tail -c 32; echo "$$pem" | openssl pkey -pubout -outform DER | tail -c 32; } \
+  | base64 | tr '+/' '-_' | tr -d '=\n')
+endef
+
 # No prerequisite: an .env that exists is somebody's, and is never written again.
 .env:
-	@umask 077; sed -e "s/^WAYBILL_LOCAL_KEY=.*/WAYBILL_LOCAL_KEY=k4.local.$(RANDOM_KEY)/" \
+	@umask 077; $(MAKE_SIGNING_KEY); \
+	sed -e "s/^WAYBILL_LOCAL_KEY=.*/WAYBILL_LOCAL_KEY=k4.local.$(RANDOM_KEY)/" \
+	  -e "s/^WAYBILL_SECRET_KEY=.*/WAYBILL_SECRET_KEY=k4.secret.$$signing_key/" \
 	  -e "s/^S3_SECRET_KEY=.*/S3_SECRET_KEY=$(RANDOM_KEY)/" .env.example >$@
 	@echo "Wrote .env, with new keys"
 

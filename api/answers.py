@@ -50,5 +50,6 @@ class Answer(msgspec.Struct):
 
     @classmethod
     def unseal(cls, sealed: bytes, key: KeyInterface) -> Self:
+        """Raises pyseto.DecryptError where another key has sealed it."""
         payload = pyseto.decode(key, sealed, implicit_assertion=ASSERTION).payload
         return msgspec.json.decode(payload if isinstance(payload, bytes) else json.dumps(payload), type=cls)

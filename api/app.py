@@ -14,10 +14,13 @@ from api.headers import add_headers, cross_origin
 from api.limits import within_limits
 from api.openapi import OPENAPI
 from api.problems import EXCEPTION_HANDLERS
-from api.routes import accounts, files, machines, uploads
-from api.tokens import AccessTokens, local_key
+from api.routes import accounts, files, machines, service_tokens, uploads
+from api.service_tokens import ServiceTokens
+from api.signing_keys import SigningKeys
+from api.tokens import AccessTokens
 from infra import streams
 from infra.database import create_engine
+from infra.keyring import local_keys, secret_keys
 from infra.rates import Rates
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
@@ -27,24 +30,26 @@ from outbox.session import session_factory
 def create_app(settings: Settings | None = None) -> Litestar:
     """Raises SettingsError where it cannot start with these settings."""
     settings = settings or load_settings()
-    key = local_key(settings)
+    local, secret = local_keys(settings), secret_keys(settings)
 
     @asynccontextmanager
     async def resources(app: Litestar) -> AsyncIterator[None]:
-        app.state.settings, app.state.local_key = settings, key
-        app.state.access_tokens = AccessTokens(key, issuer=settings.public_url)
+        app.state.settings, app.state.local_keys = settings, local
+        app.state.access_tokens = AccessTokens(local, issuer=settings.public_url)
         async with AsyncExitStack() as stack:
             engine = create_engine(settings.database_url, application_name="waybill-api")
             stack.push_async_callback(engine.dispose)
-            app.state.sessions = session_factory(engine)
+            app.state.sessions = sessions = session_factory(engine)
+            app.state.signing_keys = keys = SigningKeys(secret, sessions)
+            app.state.service_tokens = ServiceTokens(keys, sessions, issuer=settings.public_url)
             app.state.redis = streams.connect(settings.redis_url)
             stack.push_async_callback(app.state.redis.aclose)
-            app.state.rates = Rates(app.state.redis, secret=key.to_paserk(), scale=settings.rate_limit_scale)
+            app.state.rates = Rates(app.state.redis, secret=local.current.to_paserk(), scale=settings.rate_limit_scale)
             app.state.storage = await stack.enter_async_context(Storage.connect(settings))
             yield
 
     app = Litestar(
-        route_handlers=[*accounts.ROUTES, *uploads.ROUTES, *files.ROUTES, *machines.ROUTES],
+        route_handlers=[*accounts.ROUTES, *uploads.ROUTES, *files.ROUTES, *service_tokens.ROUTES, *machines.ROUTES],
         lifespan=[resources],
         middleware=[Authentication, CommandMiddleware()],
         guards=[takes_json, within_limits],

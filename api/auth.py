@@ -3,9 +3,12 @@
 from typing import Any
 
 from litestar.connection import ASGIConnection
+from litestar.datastructures import State
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
 
-from api.tokens import BadToken
+from api import service_tokens
+from api.paseto import BadToken
+from domain.actor import Actor
 
 PUBLIC = {"exclude_from_auth": True}
 """`opt` of routes that anybody may call."""
@@ -16,5 +19,13 @@ class Authentication(AbstractAuthenticationMiddleware):
         scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise BadToken
-        actor = connection.app.state.access_tokens.verify(token.strip())
-        return AuthenticationResult(user=actor, auth=None)
+        return AuthenticationResult(user=await _actor(connection.app.state, token.strip()), auth=None)
+
+
+async def _actor(state: State, token: str) -> Actor:
+    """The header picks the verifier, and with it everything that the token has to be. Raises BadToken."""
+    if token.startswith(service_tokens.HEADER):
+        service: Actor = await state.service_tokens.verify(token)
+        return service
+    person: Actor = state.access_tokens.verify(token)
+    return person

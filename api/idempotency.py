@@ -5,13 +5,14 @@ so; a streamed body is too long to hold a transaction open for, so there the uni
 the one who loses gets the winner's answer.
 """
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
 
 from litestar.datastructures import Headers
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope
-from pyseto import KeyInterface
+from pyseto import DecryptError, KeyInterface
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +20,7 @@ from api.answers import Answer
 from api.bodies import HashedBody
 from api.records import actor_name, record
 from domain.errors import Conflict, Invalid
+from infra.keyring import KeyRing
 from outbox.command_log import CommandRecord
 
 STREAMED = {"streamed": True}
@@ -43,6 +45,12 @@ class IdempotencyKeyReused(Invalid):
     slug = "idempotency-key-reused"
 
 
+class Forgotten(Conflict):
+    """This Idempotency-Key came before, and what was answered cannot be read any more."""
+
+    slug = "idempotency-key-forgotten"
+
+
 class StillRunning(Conflict):
     """The first request with this Idempotency-Key is still running."""
 
@@ -62,13 +70,12 @@ def idempotency_key(scope: Scope) -> str | None:
 class Keyed:
     def __init__(self, scope: HTTPScope, session: AsyncSession, key: str) -> None:
         self._scope, self._session, self._key = scope, session, key
-        self._vault: KeyInterface = scope["litestar_app"].state.local_key
-        secret = hashlib.sha256(self._vault.to_paserk().encode()).digest()
-        self._body = HashedBody(hashlib.blake2b(key=secret, digest_size=32))
+        self._ring: KeyRing = scope["litestar_app"].state.local_keys
+        self._body = HashedBody(hashlib.blake2b(digest_size=32))
         self._body.add(f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n")
 
     async def run(self, receive: Receive, app: ASGIApp) -> Answer:
-        """What is true once the caller has committed. Raises StillRunning, IdempotencyKeyReused."""
+        """What is true once the caller has committed. Raises StillRunning, IdempotencyKeyReused, Forgotten."""
         if self._scope["route_handler"].opt.get("streamed"):
             return await self._run_streamed(receive, app)
         body = await self._body.read(receive)
@@ -97,11 +104,23 @@ class Keyed:
         return (await self._session.execute(query)).one_or_none()
 
     def _again(self, earlier: Earlier) -> Answer:
-        if earlier.request_hash != self._body.digest:
+        answer, key = self._unsealed(earlier)
+        if earlier.request_hash != self._hash(key):
             raise IdempotencyKeyReused(field="Idempotency-Key")
-        answer = Answer.unseal(earlier.sealed_response, self._vault)
         answer.headers.append((b"idempotent-replayed", b"true"))
         return answer
+
+    def _unsealed(self, earlier: Earlier) -> tuple[Answer, KeyInterface]:
+        """The answer, and which of our keys kept it. Raises Forgotten: doing it twice would be worse than asking."""
+        for key in self._ring.keys:
+            with contextlib.suppress(DecryptError):
+                return Answer.unseal(earlier.sealed_response, key), key
+        raise Forgotten
+
+    def _hash(self, key: KeyInterface) -> bytes:
+        """Keyed at the end, so that the body need not be seen again for each key that may have been the one."""
+        secret = hashlib.sha256(key.to_paserk().encode()).digest()
+        return hashlib.blake2b(self._body.digest, key=secret, digest_size=32).digest()
 
     async def _keep(self, answer: Answer) -> Answer:
         """What was done stays in the transaction, beside its answer; of a refusal the answer alone."""
@@ -109,8 +128,9 @@ class Keyed:
             await self._session.rollback()
         if answer.is_final:
             kept = record(self._scope, answer.status)
-            kept.idempotency_key, kept.request_hash = self._key, self._body.digest
-            kept.sealed_response = answer.seal(self._vault)
+            key = self._ring.current
+            kept.idempotency_key, kept.request_hash = self._key, self._hash(key)
+            kept.sealed_response = answer.seal(key)
             self._session.add(kept)
         return answer
 

@@ -15,7 +15,7 @@ from api.commands import CHANGING
 from api.problems import HTTP_SLUGS, MEDIA_TYPE
 from api.requests import FilePart, FormFields
 
-BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "PASETO v4.local"}}
+BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "PASETO v4.local, or v4.public of a service"}}
 PROBLEM = {
     "type": "object",
     "description": "RFC 9457",
@@ -77,6 +77,7 @@ def _describe(operation: dict[str, Any], opt: dict[str, Any], method: str) -> No
         given.append(IDEMPOTENCY_KEY)
     places = {each["in"] for each in given}
     statuses = {400, 500, 503} | ({401} if not public or method in CHANGING else set())
+    statuses |= {403} if not public else set()
     statuses |= {404, 409, 410} if "path" in places else set()
     statuses |= {422} if places & {"query", "header"} else set()
     statuses |= {409, 413} if method in CHANGING else set()

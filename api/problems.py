@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.bodies import field_error
+from api.paseto import BadToken
 from api.request_id import request_id
-from api.tokens import BadToken
 from domain import errors
 from domain.errors import DomainError
 from infra.database import DatabaseUnreachable, is_away

@@ -19,6 +19,12 @@ def record(scope: HTTPScope, status: int) -> CommandRecord:
 
 
 def actor_name(scope: Scope) -> str:
-    """An account's id, or `anonymous`."""
+    """An account's id, behind that a service token's, or `anonymous`.
+
+    A service is not given again what its person was answered: its scopes might not allow it to ask.
+    """
     actor = scope.get("user")
-    return "anonymous" if actor is None else str(actor.account_id)
+    if actor is None:
+        return "anonymous"
+    service = actor.service_token_id
+    return str(actor.account_id) if service is None else f"{actor.account_id}/{service}"

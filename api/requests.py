@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from api import metadata
 from domain.accounts.passwords import MAX_LENGTH, MIN_LENGTH
+from domain.actor import Scope
 from domain.aggregate import now
 from domain.errors import Invalid
 from domain.files.parts import MAX_OBJECT_SIZE
@@ -50,6 +51,12 @@ class Registration(Request):
 class Login(Request):
     email: Annotated[str, Meta(max_length=254, pattern=_all(f"{_VISIBLE}*"))]
     password: Annotated[str, Meta(max_length=MAX_LENGTH)]
+
+
+class NewServiceToken(Request):
+    name: Annotated[str, Meta(min_length=1, max_length=100, pattern=_all(f"{_VISIBLE}+"))]
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=len(Scope))]
+    expires_at: Moment | None = None
 
 
 class FilePart(Request):

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from domain.files.model import File, Status
+from domain.service_tokens.model import ServiceToken
 
 
 class AccountView(msgspec.Struct):
@@ -107,3 +108,44 @@ class CloudEventView(msgspec.Struct, omit_defaults=True):
 class EventPage(msgspec.Struct):
     items: list[CloudEventView]
     next_cursor: str | None
+
+
+class ServiceTokenView(msgspec.Struct, kw_only=True):
+    id: UUID
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, token: ServiceToken, /, **more: Any) -> Self:
+        return cls(
+            id=token.id,
+            name=token.name,
+            scopes=token.scopes,
+            created_at=token.created_at,
+            expires_at=token.expires_at,
+            revoked_at=token.revoked_at,
+            **more,
+        )
+
+
+class NewServiceTokenView(ServiceTokenView, kw_only=True):
+    token: str
+    """Shown this once."""
+
+
+class ServiceTokenPage(msgspec.Struct):
+    items: list[ServiceTokenView]
+    next_cursor: str | None
+
+
+class KeyView(msgspec.Struct):
+    kid: str
+    paserk: str
+    created_at: datetime
+
+
+class KeysView(msgspec.Struct):
+    keys: list[KeyView]

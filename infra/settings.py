@@ -30,7 +30,10 @@ class SettingsError(Exception):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One field for each `WAYBILL_…` variable of the README; sizes in bytes."""
+    """One field for each `WAYBILL_…` variable of the README; sizes in bytes.
+
+    A key may be several, the newest first; where they lie in a file, both its text and its path are here.
+    """
 
     database_url: Annotated[str, Meta(pattern="^postgres(ql)?://")] = "postgresql://postgres@localhost/waybill"
     redis_url: Annotated[str, Meta(pattern="^(rediss?|unix)://")] = "redis://localhost:6379/0"
@@ -44,7 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     cors_origins: tuple[Origin, ...] = ()
     rate_limit_scale: Annotated[float, Meta(gt=0)] = 1.0
     local_key: Annotated[str, Meta(pattern=r"^k4\.local\.")] | None = None
+    local_key_file: str | None = None
     secret_key: Annotated[str, Meta(pattern=r"^k4\.secret\.")] | None = None
+    secret_key_file: str | None = None
     max_file_size: Positive = 5 * 1024**4
     quota_bytes: Positive = 100 * 1024**3
     allowed_types: tuple[str, ...] = ()
@@ -70,7 +75,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     environ = os.environ if environ is None else environ
     if not any(name.startswith(PREFIX) and name != DATA_DIR_VARIABLE for name in environ):
         environ = {**environ, **_running_stack(environ)}
-    values = dict(_named(name, text) for name, text in environ.items() if _is_ours(name))
+    values = _values(environ)
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -93,6 +98,20 @@ def _running_stack(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _is_ours(name: str) -> bool:
     return name.startswith(PREFIX) and name != DATA_DIR_VARIABLE
+
+
+def _values(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not _is_ours(name):
+            continue
+        field, value = _named(name, text)
+        if field in values:
+            raise SettingsError(f"{PREFIX}{field.upper()} and {PREFIX}{field.upper()}_FILE are both set; which is it?")
+        values[field] = value
+        if name.endswith(f"{field.upper()}_FILE") and f"{field}_file" in Settings.__struct_fields__:
+            values[f"{field}_file"] = text
+    return values
 
 
 def _named(name: str, text: str) -> tuple[str, Any]:

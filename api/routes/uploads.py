@@ -16,7 +16,7 @@ from api.idempotency import STREAMED
 from api.requests import FilePart, NewUpload
 from api.streaming import FileTooLarge, Incoming
 from api.views import FileView, PartView, StartedUpload, UploadView
-from domain.actor import Actor
+from domain.actor import Actor, Scope
 from domain.aggregate import new_id, now
 from domain.errors import Conflict
 from domain.files import parts
@@ -53,6 +53,7 @@ async def upload_file(
     storage: NamedDependency[Storage],
     settings: NamedDependency[Settings],
 ) -> Response[FileView]:
+    actor.with_scope(Scope.FILES_WRITE)  # before the first byte; the command asks again
     boundary = boundary_of(request.headers)
     file_id = new_id()
     place = Place(file_id=file_id, bucket=storage.bucket, key=object_key(file_id))
@@ -86,6 +87,7 @@ async def open_upload(
     storage: NamedDependency[Storage],
     settings: NamedDependency[Settings],
 ) -> StartedUpload:
+    actor.with_scope(Scope.FILES_WRITE)  # before S3 is asked for anything; the command asks again
     if data.size > settings.max_file_size:
         raise FileTooLarge
     promise = data.promise(size=data.size)
@@ -101,7 +103,7 @@ async def finish_upload(
     transaction: NamedDependency[AsyncSession],
     storage: NamedDependency[Storage],
 ) -> FileView:
-    file = await own_file(transaction, actor, file_id)
+    file = await own_file(transaction, actor, file_id, scope=Scope.FILES_WRITE)
     if file.is_pending and (missing := await _missing_parts(file, storage)):
         raise UploadIncomplete(missing_parts=missing)
     return FileView.of(await complete_upload(transaction, actor, CompleteUpload(file_id=file_id)))

@@ -24,9 +24,9 @@ class FileSearch:
     """The last row of the page before: its `created_at` and id."""
 
 
-async def own_file(session: AsyncSession, actor: Actor, file_id: UUID) -> File:
-    """Raises FileNotFound."""
-    actor.with_scope(Scope.FILES_READ)
+async def own_file(session: AsyncSession, actor: Actor, file_id: UUID, *, scope: Scope = Scope.FILES_READ) -> File:
+    """Raises ScopeMissing, FileNotFound."""
+    actor.with_scope(scope)
     file = await session.scalar(select(File).where(File.id == file_id))
     if file is None or not actor.owns(file.owner_id):
         raise FileNotFound

@@ -1,6 +1,5 @@
 """The secrets of a data dir: each a file below `keys/`, made the first time, and looked at before anything starts."""
 
-import base64
 import json
 import re
 import secrets
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import paserk
 from infra.services.data_dir import DataDir, DataDirError, write_private
 
 
@@ -42,27 +42,16 @@ class Key:
         return text
 
 
-def _local_key() -> str:
-    return f"k4.local.{_base64(secrets.token_bytes(32))}"
-
-
-def _secret_key() -> str:
-    """PASERK wants the Ed25519 seed and then its public key."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 - needed once
-
-    key = Ed25519PrivateKey.generate()
-    return f"k4.secret.{_base64(key.private_bytes_raw() + key.public_key().public_bytes_raw())}"
-
-
 def _s3_key() -> str:
     return json.dumps([secrets.token_hex(10).upper(), secrets.token_urlsafe(30)])
 
 
-def _base64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+def _ring(form: str) -> str:
+    """One or several of these, as a rotation leaves them."""
+    return rf"({form}( +# since \S+)?(\n|$))+"
 
 
-LOCAL = Key("local.key", _local_key, r"k4\.local\.[\w-]{43}", "access tokens issued so far end")
-SECRET = Key("secret.key", _secret_key, r"k4\.secret\.[\w-]{86}", "service tokens issued so far end")
+LOCAL = Key("local.key", paserk.new_local, _ring(r"k4\.local\.[\w-]{43}"), "access tokens issued so far end")
+SECRET = Key("secret.key", paserk.new_secret, _ring(r"k4\.secret\.[\w-]{86}"), "service tokens issued so far end")
 S3 = Key("s3.json", _s3_key, r'\["\w+", "[\w-]+"\]', "links signed so far end")
 EVERY = (LOCAL, SECRET, S3)

@@ -91,6 +91,7 @@ def _create_service_tokens() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_service_tokens"),
     )
     op.create_index("ix_service_tokens_account_id", "service_tokens", ["account_id"])
+    op.create_index("ix_service_tokens_kid", "service_tokens", ["kid"])
 
 
 def _life() -> list[sa.Column[object]]:

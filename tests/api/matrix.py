@@ -1,6 +1,7 @@
 """Every route there is, with what a good request of it looks like: bad input is made from that, route by route."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +11,29 @@ import httpx
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
+from domain.actor import Scope
+
 LEAKS = ("Traceback", "SELECT ", "INSERT ", "site-packages", "asyncpg", "sqlalchemy", "msgspec", '.py"', "\\u0000")
 
 
 @dataclass(frozen=True)
 class Expected:
-    """`body` is a good JSON body."""
+    """`body` is a good JSON body, `ok` the status for whoever may do it, `scope` what a service token needs for it.
+
+    Without a scope a private route is for people alone.
+    """
 
     public: bool = False
     body: dict[str, Any] | None = None
     form: bool = False
+    scope: Scope | None = None
+    ok: int = 200
+
+
+def id_in(name: str) -> str | None:
+    """As in `{file_id}`."""
+    found = re.search(r"\{\w+_id\}", name)
+    return found and found[0]
 
 
 ROUTES = {
@@ -27,15 +41,20 @@ ROUTES = {
         public=True, body={"email": "a@example.com", "password": "correct horse", "name": "Ada"}
     ),
     "POST /v1/sessions": Expected(public=True, body={"email": "a@example.com", "password": "correct horse"}),
-    "POST /v1/uploads": Expected(body={"name": "a.txt", "size": 3}),
-    "POST /v1/uploads/{file_id}/complete": Expected(),
-    "POST /v1/files": Expected(form=True),
-    "GET /v1/files": Expected(),
-    "GET /v1/files/{file_id}": Expected(),
-    "DELETE /v1/files/{file_id}": Expected(),
-    "GET /v1/files/{file_id}/content": Expected(),
-    "HEAD /v1/files/{file_id}/content": Expected(),
-    "GET /v1/files/{file_id}/events": Expected(),
+    "POST /v1/uploads": Expected(body={"name": "a.txt", "size": 3}, scope=Scope.FILES_WRITE, ok=201),
+    "POST /v1/uploads/{file_id}/complete": Expected(scope=Scope.FILES_WRITE, ok=202),
+    "POST /v1/files": Expected(form=True, scope=Scope.FILES_WRITE, ok=202),
+    "GET /v1/files": Expected(scope=Scope.FILES_READ),
+    "GET /v1/files/{file_id}": Expected(scope=Scope.FILES_READ),
+    "DELETE /v1/files/{file_id}": Expected(scope=Scope.FILES_WRITE, ok=204),
+    "GET /v1/files/{file_id}/content": Expected(scope=Scope.FILES_READ, ok=307),
+    "HEAD /v1/files/{file_id}/content": Expected(scope=Scope.FILES_READ, ok=307),
+    "GET /v1/files/{file_id}/events": Expected(scope=Scope.FILES_READ),
+    "POST /v1/service-tokens": Expected(body={"name": "ci", "scopes": ["files:read"]}, ok=201),
+    "GET /v1/service-tokens": Expected(),
+    "GET /v1/service-tokens/{token_id}": Expected(),
+    "DELETE /v1/service-tokens/{token_id}": Expected(ok=204),
+    "GET /v1/keys": Expected(public=True),
     "GET /health/live": Expected(public=True),
     "GET /health/ready": Expected(public=True),
     "GET /": Expected(public=True),
@@ -45,7 +64,9 @@ ROUTES = {
 }
 JSON_ROUTES = [name for name, route in ROUTES.items() if route.body is not None]
 PRIVATE_ROUTES = [name for name, route in ROUTES.items() if not route.public]
-ID_ROUTES = [name for name in ROUTES if "{file_id}" in name]
+NOT_FOUND = {"{file_id}": "file-not-found", "{token_id}": "service-token-not-found"}
+"""What is in a path, and the problem where it is not there or not yours."""
+ID_ROUTES = [name for name in ROUTES if id_in(name)]
 
 
 def routes_of(app: Litestar) -> Iterator[str]:
@@ -54,10 +75,10 @@ def routes_of(app: Litestar) -> Iterator[str]:
             yield from (f"{method} {route.path_format or '/'}" for method in route.methods if method != "OPTIONS")
 
 
-def place(name: str, file_id: object = None) -> tuple[str, str]:
+def place(name: str, id_: object = None) -> tuple[str, str]:
     """Method and path of a route."""
     method, _, path = name.partition(" ")
-    return method, path.replace("{file_id}", str(file_id or uuid4())).replace("{path}", "x")
+    return method, path.replace(id_in(name) or "{path}", str(id_ or uuid4()))
 
 
 def assert_problem(response: httpx.Response, status: int, slug: str | None = None) -> dict[str, Any]:

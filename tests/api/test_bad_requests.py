@@ -11,7 +11,7 @@ from litestar import Litestar
 
 from infra.storage import Storage
 from tests.api.conftest import Client
-from tests.api.matrix import ID_ROUTES, ROUTES, assert_problem, place, routes_of
+from tests.api.matrix import ID_ROUTES, NOT_FOUND, ROUTES, assert_problem, id_in, place, routes_of
 from tests.database import Database
 from tests.factories import an_available_file
 
@@ -68,7 +68,7 @@ async def test_an_id_that_is_none_or_unknown_or_anothers_is_not_found(
         response = await client.request(*place(name, file_id))
         assert response.status_code == 404, (name, file_id)
         if not name.startswith("HEAD"):
-            assert_problem(response, 404, "file-not-found" if len(file_id) == len(ID) else "not-found")
+            assert_problem(response, 404, NOT_FOUND[id_in(name) or ""] if len(file_id) == len(ID) else "not-found")
 
 
 async def test_an_unknown_path_is_not_found(anonymous: httpx.AsyncClient) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from pyseto import Key
 
 from api.app import create_app
 from api.openapi import described
+from infra.paserk import new_local, new_secret
 from infra.settings import Settings
 from tests.api.matrix import ROUTES
 
@@ -19,8 +19,7 @@ METHODS = {"get", "post", "put", "patch", "delete", "head"}
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     """Made without Postgres, Redis or S3."""
-    key = Key.new(4, "local", bytes(32)).to_paserk()
-    app = create_app(Settings(local_key=key))
+    app = create_app(Settings(local_key=new_local(), secret_key=new_secret()))
     found: dict[str, Any] = json.loads(json.dumps(described(app, app.openapi_schema.to_schema())))
     return found
 

@@ -12,10 +12,11 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from api.tokens import AccessTokens, local_key
+from api.tokens import AccessTokens
 from consumers.subscription import discover
 from domain.accounts.model import Account
 from domain.aggregate import new_id
+from infra.keyring import local_keys
 from infra.services.data_dir import DataDir
 from infra.settings import Settings
 from infra.supervision.supervisor import Backoff, Supervisor
@@ -95,7 +96,7 @@ async def house(
     url = f"http://127.0.0.1:{port}"
     env = {**os.environ, **environment, "WAYBILL_PUBLIC_URL": url}
     account = await database.save(an_account())
-    tokens = AccessTokens(local_key(settings), issuer=url)
+    tokens = AccessTokens(local_keys(settings), issuer=url)
     headers = {"Authorization": f"Bearer {tokens.issue(account.id, new_id()).token}"}
     async with (
         Supervisor(backoff=Backoff(first=0.05)) as supervisor,

@@ -1,0 +1,85 @@
+"""What one can do to service tokens. Only a person can: a token makes no others."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.accounts.model import Account
+from domain.actor import Actor, Scope
+from domain.aggregate import now
+from domain.errors import Invalid, Unauthenticated
+from domain.service_tokens.model import ServiceToken, ServiceTokenNotFound, SigningKey, TooManyServiceTokens, is_living
+
+DEFAULT_LIFETIME = timedelta(days=90)
+MAX_LIFETIME = timedelta(days=366)
+MAX_LIVING = 100
+"""Of an account, at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterKey:
+    """PASERKs of a public key: `k4.pid.…` and `k4.public.…`."""
+
+    kid: str
+    paserk: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateServiceToken:
+    """`kid` is the key that will sign it."""
+
+    name: str
+    scopes: frozenset[Scope]
+    kid: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeServiceToken:
+    token_id: UUID
+
+
+async def register_key(session: AsyncSession, command: RegisterKey) -> None:
+    """Once: what a key has signed can be verified as long as any of it lives, also when the key is replaced."""
+    values = {"kid": command.kid, "paserk": command.paserk, "created_at": now()}
+    await session.execute(insert(SigningKey).values(values).on_conflict_do_nothing())
+
+
+async def create_service_token(session: AsyncSession, actor: Actor, command: CreateServiceToken) -> ServiceToken:
+    """Raises PersonOnly, Invalid, TooManyServiceTokens."""
+    account_id = actor.as_person().account_id
+    moment = now()
+    expires_at = command.expires_at or moment + DEFAULT_LIFETIME
+    if not timedelta(0) < expires_at - moment <= MAX_LIFETIME:
+        raise Invalid(f"must be in the future, within {MAX_LIFETIME.days} days", field="expires_at")
+    if not command.scopes:
+        raise Invalid("must name a scope", field="scopes")
+    if await _living(session, account_id) >= MAX_LIVING:
+        raise TooManyServiceTokens
+    token = ServiceToken.create(
+        account_id=account_id, name=command.name, scopes=command.scopes, kid=command.kid, expires_at=expires_at
+    )
+    session.add(token)
+    return token
+
+
+async def revoke_service_token(session: AsyncSession, actor: Actor, command: RevokeServiceToken) -> ServiceToken:
+    """Changes nothing when done again. Raises PersonOnly, ServiceTokenNotFound."""
+    actor.as_person()
+    token = await session.get(ServiceToken, command.token_id, with_for_update=True)
+    if token is None or not actor.owns(token.account_id):
+        raise ServiceTokenNotFound
+    token.revoke()
+    return token
+
+
+async def _living(session: AsyncSession, account_id: UUID) -> int:
+    """Counted under a lock on the account: of two who come at once, the second counts the first one's token too."""
+    if await session.scalar(select(Account.id).where(Account.id == account_id).with_for_update()) is None:
+        raise Unauthenticated
+    query = select(func.count()).select_from(ServiceToken).where(ServiceToken.account_id == account_id, is_living())
+    return await session.scalar(query) or 0

@@ -1,0 +1,51 @@
+"""What one can ask of service tokens and of the keys that verify them."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.accounts.model import Account
+from domain.actor import Actor
+from domain.service_tokens.model import ServiceToken, ServiceTokenNotFound, SigningKey, is_living
+
+
+async def own_service_token(session: AsyncSession, actor: Actor, token_id: UUID) -> ServiceToken:
+    """Raises PersonOnly, ServiceTokenNotFound."""
+    actor.as_person()
+    token = await session.get(ServiceToken, token_id)
+    if token is None or not actor.owns(token.account_id):
+        raise ServiceTokenNotFound
+    return token
+
+
+def own_service_tokens(actor: Actor, *, after: UUID | None, limit: int) -> Select[Any]:
+    """The actor's, newest first, also those that are over; `after` is the last one of the page before."""
+    query = select(ServiceToken).where(ServiceToken.account_id == actor.as_person().account_id)
+    if after is not None:
+        query = query.where(ServiceToken.id < after)
+    return query.order_by(ServiceToken.id.desc()).limit(limit)
+
+
+async def living_token(session: AsyncSession, token_id: UUID) -> ServiceToken | None:
+    """The token, if it is neither revoked nor expired, and its account is still open."""
+    query = (
+        select(ServiceToken)
+        .join(Account, Account.id == ServiceToken.account_id)
+        .where(ServiceToken.id == token_id, is_living(), Account.deleted_at.is_(None))
+    )
+    found: ServiceToken | None = await session.scalar(query)
+    return found
+
+
+async def all_keys(session: AsyncSession) -> Sequence[SigningKey]:
+    return (await session.scalars(select(SigningKey))).all()
+
+
+async def published_keys(session: AsyncSession, *, current: str) -> Sequence[SigningKey]:
+    """The newest first: the key of this id, which signs, and every one of which a token lives."""
+    signed = exists().where(ServiceToken.kid == SigningKey.kid, is_living())
+    query = select(SigningKey).where(or_(SigningKey.kid == current, signed))
+    return (await session.scalars(query.order_by(SigningKey.created_at.desc(), SigningKey.kid))).all()
