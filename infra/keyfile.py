@@ -36,15 +36,14 @@ def entries_of(file: Path) -> list[Entry]:
     return found
 
 
-def rotate(file: Path, fresh: str, *, keep_for: timedelta) -> list[Entry]:
-    """Put a new key first; those it succeeds stay for `keep_for` after they were the first. Raises OSError."""
+def rotate(file: Path, fresh: str, *, keep_for: timedelta | None) -> None:
+    """Put a new key first; older ones stay for `keep_for` after they were the first, or not at all. Raises OSError."""
     file = file.resolve()  # a link stays a link
     moment = datetime.now(UTC).replace(microsecond=0)
     with _alone(file.parent):
-        kept = [Entry(fresh, moment), *entries_of(file)]
-        kept = [kept[0], *(old for new, old in pairwise(kept) if _is_needed(new.since, moment - keep_for))]
-        _replace(file, kept)
-    return kept
+        found = [Entry(fresh, moment), *entries_of(file)]
+        kept = [] if keep_for is None else [e for new, e in pairwise(found) if _is_needed(new.since, moment - keep_for)]
+        _replace(file, [found[0], *kept])
 
 
 def _since(comment: str) -> datetime | None:

@@ -1,10 +1,12 @@
 """What one can ask of service tokens and of the keys that verify them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.accounts.model import Account
@@ -42,6 +44,27 @@ async def living_token(session: AsyncSession, token_id: UUID) -> ServiceToken | 
 
 async def all_keys(session: AsyncSession) -> Sequence[SigningKey]:
     return (await session.scalars(select(SigningKey))).all()
+
+
+@dataclass(frozen=True)
+class KeyUsage:
+    """A key, and how many of its tokens live until when."""
+
+    kid: str
+    created_at: datetime | None
+    living: int
+    last_expiry: datetime | None
+
+
+async def key_usage(session: AsyncSession) -> list[KeyUsage]:
+    """Of every key there has been, the newest first."""
+    query = (
+        select(SigningKey.kid, SigningKey.created_at, func.count(ServiceToken.id), func.max(ServiceToken.expires_at))
+        .outerjoin(ServiceToken, and_(ServiceToken.kid == SigningKey.kid, is_living()))
+        .group_by(SigningKey.kid)
+        .order_by(SigningKey.created_at.desc(), SigningKey.kid)
+    )
+    return [KeyUsage(*row) for row in await session.execute(query)]
 
 
 async def published_keys(session: AsyncSession, *, current: str) -> Sequence[SigningKey]:

@@ -11,6 +11,7 @@ from litestar import Litestar
 
 from api.app import create_app
 from domain.accounts.model import Account
+from domain.actor import Scope
 from domain.aggregate import new_id
 from infra.settings import Settings
 from tests.database import Database
@@ -83,6 +84,12 @@ async def anonymous(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
 async def client_of(account: Account, app: Litestar, http: httpx.AsyncClient) -> Client:
     token = app.state.access_tokens.issue(account.id, new_id()).token
     return Client(account, http, {"Authorization": f"Bearer {token}"})
+
+
+async def service_of(client: Client, *scopes: Scope) -> Client:
+    """A service with a token of this client's account."""
+    made = await client.post("/v1/service-tokens", json={"name": "a service", "scopes": scopes})
+    return Client(client.account, client.http, {"Authorization": f"Bearer {made.json()['token']}"})
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from litestar import Litestar
 from pyseto import Key
 
 from domain.aggregate import new_id, now
+from infra.keyring import secret_keys
+from infra.paserk import public_half
 from tests.api.conftest import Client
 from tests.api.matrix import PRIVATE_ROUTES, assert_problem, place
 
@@ -19,10 +21,11 @@ MINUTE = timedelta(minutes=1)
 
 
 class Forger:
-    """Makes tokens like ours, but for what is asked otherwise."""
+    """Makes tokens like ours, with our very keys, but for what is asked otherwise."""
 
     def __init__(self, app: Litestar, account_id: object) -> None:
         self.key, self.issuer = app.state.local_keys.current, app.state.settings.public_url
+        self.signing_key = secret_keys(app.state.settings).current
         moment = now().replace(microsecond=0)
         ids = {"sub": str(account_id), "sid": str(new_id()), "jti": str(new_id())}
         ours = {"iss": self.issuer, "aud": self.issuer, "typ": "access"}
@@ -31,6 +34,17 @@ class Forger:
     def token(self, *, key: Any = None, without: str = "", assertion: str = "access", **claims: Any) -> str:
         payload = {name: value for name, value in (self.claims | claims).items() if name != without}
         return self.sealed(json.dumps(payload), key=key, assertion=assertion)
+
+    def service_token(self, *, without: str = "", scopes: Any = ("files:read",), **claims: Any) -> str:
+        mine = {name: value for name, value in self.claims.items() if name != "sid"} | {"typ": "service"}
+        payload = {name: value for name, value in (mine | {"scopes": scopes} | claims).items() if name != without}
+        return self.signed(json.dumps(payload))
+
+    def signed(self, payload: str, *, key: Any = None, assertion: str = "service", footer: str | None = None) -> str:
+        ours = json.dumps({"kid": public_half(self.signing_key).to_paserk_id()}, separators=(",", ":"))
+        return self.sealed(
+            payload, key=key or self.signing_key, assertion=assertion, footer=ours if footer is None else footer
+        )
 
     def sealed(self, payload: str, *, key: Any = None, assertion: str = "access", footer: str = "") -> str:
         implicit = f"waybill:{assertion}:{self.issuer}".encode()
