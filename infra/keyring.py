@@ -19,19 +19,12 @@ Stamp = tuple[int, ...]
 
 
 class KeyRing:
-    def __init__(
-        self,
-        text: str,
-        read: Callable[[str], KeyInterface],
-        *,
-        file: Path | None = None,
-        look_every: float = LOOK_EVERY,
-    ) -> None:
+    def __init__(self, text: str, read: Callable[[str], KeyInterface], *, file: Path | None = None) -> None:
         """`read` makes a key of a PASERK. Raises BadKey."""
-        self._read, self._file, self._look_every = read, file, look_every
+        self._read, self._file = read, file
         self._keys = self._parsed(text)
         self._stamp: Stamp | None = ()
-        self._next_look = time.monotonic() + look_every
+        self._next_look = time.monotonic() + LOOK_EVERY
 
     @property
     def current(self) -> KeyInterface:
@@ -41,7 +34,7 @@ class KeyRing:
     def keys(self) -> list[KeyInterface]:
         """The newest first."""
         if self._file is not None and time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + self._look_every
+            self._next_look = time.monotonic() + LOOK_EVERY
             self._follow(self._file)
         return self._keys
 

@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from infra import keyfile, paserk
+from infra import keyfile, keyring, paserk
 from infra.keyring import KeyRing, local_keys, secret_keys
 from infra.settings import Settings, SettingsError, load_settings
 
 SECRET = paserk.new_secret()
 DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "LOOK_EVERY", 0.0)
 
 
 @pytest.fixture
@@ -26,7 +31,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def ring(file: Path) -> KeyRing:
-    return KeyRing(file.read_text(), paserk.local_key, file=file, look_every=0)
+    return KeyRing(file.read_text(), paserk.local_key, file=file)
 
 
 def kids(file: Path) -> list[str]:
@@ -117,7 +122,8 @@ def test_a_file_that_went_bad_changes_nothing_and_is_told_once(file: Path, spoil
     assert names(following) == kids(file)
 
 
-def test_a_file_is_looked_at_only_now_and_then(file: Path) -> None:
+def test_a_file_is_looked_at_only_now_and_then(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "LOOK_EVERY", 1000.0)
     patient = KeyRing(file.read_text(), paserk.local_key, file=file)
     before = names(patient)
 
