@@ -11,6 +11,8 @@ from structlog.testing import capture_logs
 
 from infra import keyfile, keyring, paserk
 from infra.keyring import KeyRing, local_keys, secret_keys
+from infra.services import keys
+from infra.services.data_dir import DataDir
 from infra.settings import Settings, SettingsError, load_settings
 
 SECRET = paserk.new_secret()
@@ -142,6 +144,17 @@ def test_rotating_keeps_what_is_needed_and_drops_what_is_not(file: Path) -> None
     assert kids(file)[1:] == [now, before]
     keyfile.rotate(file, paserk.new_local(), keep_for=None)
     assert len(kids(file)) == 1
+
+
+@pytest.mark.parametrize(("key", "fresh"), [(keys.LOCAL, paserk.new_local), (keys.SECRET, paserk.new_secret)])
+def test_a_stack_starts_again_with_what_was_rotated(key: keys.Key, fresh: Callable[[], str], tmp_path: Path) -> None:
+    data_dir = DataDir.prepare(tmp_path)
+    key.read(data_dir)
+    for _ in range(2):
+        keyfile.rotate(key.path(data_dir), fresh(), keep_for=DAY)
+
+    assert len(keyfile.entries(key.read(data_dir))) == 3
+    assert stat.S_IMODE(key.path(data_dir).stat().st_mode) == 0o600
 
 
 def test_a_rotated_file_is_as_private_as_before_and_a_link_stays_one(file: Path, tmp_path: Path) -> None:
