@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from api.key_report import KeyReport, local_report, public_report
-from domain.service_tokens.commands import RegisterKey, register_key
+from domain.service_tokens.commands import RegisterKey, register_key, revoke_all_but
 from domain.service_tokens.queries import key_usage
 from infra import keyfile, paserk
 from infra.console import show_json, show_table
@@ -43,15 +43,16 @@ async def list_(operator: Operator) -> None:
 
 @keys.command()
 @click.argument("kind", type=click.Choice(list(KINDS)), required=False)
+@click.option("--leaked", is_flag=True, help="What older keys have made ends now: tokens, and kept answers.")
 @operator_command
-async def rotate(operator: Operator, kind: str | None) -> None:
+async def rotate(operator: Operator, kind: str | None, leaked: bool) -> None:
     """Put a new key first, of one KIND or of both. What older ones have made is good until it is over.
 
     Processes that run take the new key within seconds.
     """
     kinds = [kind] if kind else list(KINDS)
     files = {each: _file(operator.settings, each) for each in kinds}
-    rotated = [await _rotate(operator, each, file) for each, file in files.items()]
+    rotated = [await _rotate(operator, each, file, leaked=leaked) for each, file in files.items()]
     if operator.as_json:
         show_json({"rotated": rotated})
     else:
@@ -79,19 +80,20 @@ def _file(settings: Settings, kind: str) -> Path:
     return Path(path)
 
 
-async def _rotate(operator: Operator, kind: str, file: Path) -> dict[str, str]:
-    kid = await (_rotate_local if kind == "local" else _rotate_public)(operator, file)
+async def _rotate(operator: Operator, kind: str, file: Path, *, leaked: bool) -> dict[str, str]:
+    kid = await (_rotate_local if kind == "local" else _rotate_public)(operator, file, leaked=leaked)
     return {"kind": kind, "kid": kid}
 
 
-async def _rotate_local(operator: Operator, file: Path) -> str:
+async def _rotate_local(operator: Operator, file: Path, *, leaked: bool) -> str:
     """Older ones stay for as long as an answer that they have sealed may be asked for again."""
     fresh = paserk.new_local()
-    _replace(file, fresh, keep_for=timedelta(days=operator.settings.retention_days) + SLACK)
+    keep_for = timedelta(days=operator.settings.retention_days) + SLACK
+    _replace(file, fresh, keep_for=None if leaked else keep_for)
     return paserk.local_key(fresh).to_paserk_id()
 
 
-async def _rotate_public(operator: Operator, file: Path) -> str:
+async def _rotate_public(operator: Operator, file: Path, *, leaked: bool) -> str:
     """Older ones go: their public halves are registered first, and nothing else of them is needed."""
     fresh = paserk.new_secret()
     publics = [paserk.public_half(key) for key in (paserk.secret_key(fresh), *secret_keys(operator.settings).keys)]
@@ -99,7 +101,11 @@ async def _rotate_public(operator: Operator, file: Path) -> str:
         for public in publics:
             await register_key(session, RegisterKey(kid=public.to_paserk_id(), paserk=public.to_paserk()))
     _replace(file, fresh, keep_for=None)
-    return publics[0].to_paserk_id()
+    kid = publics[0].to_paserk_id()
+    if leaked:
+        async with operator.sessions.begin() as session:
+            await revoke_all_but(session, kid)
+    return kid
 
 
 def _replace(file: Path, fresh: str, *, keep_for: timedelta | None) -> None:

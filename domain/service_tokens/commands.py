@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -75,6 +75,12 @@ async def revoke_service_token(session: AsyncSession, actor: Actor, command: Rev
         raise ServiceTokenNotFound
     token.revoke()
     return token
+
+
+async def revoke_all_but(session: AsyncSession, kid: str) -> None:
+    """Every token that another key than this one has signed: somebody else may sign with it too."""
+    others = update(ServiceToken).where(ServiceToken.kid != kid, ServiceToken.revoked_at.is_(None))
+    await session.execute(others.values(revoked_at=now()))
 
 
 async def _living(session: AsyncSession, account_id: UUID) -> int:

@@ -124,6 +124,17 @@ async def test_what_no_key_opens_any_more_is_not_done_twice(
     assert len(await database.rows("SELECT 1 FROM files")) == 1
 
 
+async def test_what_leaked_keys_have_made_ends(waybill: Run, client: Client, anonymous: httpx.AsyncClient) -> None:
+    service = await service_of(client, Scope.FILES_READ)
+
+    await waybill("keys", "rotate", "--leaked")
+
+    for each in (client, service):
+        assert_problem(await each.get("/v1/files"), 401, "bad-token")
+    (current,) = (await anonymous.get("/v1/keys")).json()["keys"]
+    assert current["kid"] in {each["kid"] for each in await listed(waybill)}
+
+
 async def test_keys_are_listed_with_what_they_are_needed_for(waybill: Run, client: Client) -> None:
     before = await listed(waybill)
     await service_of(client, Scope.FILES_READ)
