@@ -1,5 +1,6 @@
 """A person makes tokens for services: they do what they say until they are over, and anybody can verify them."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -82,6 +83,7 @@ async def test_it_lives_for_90_days_unless_told_otherwise(client: Client) -> Non
         ("name", "x" * 101),
         ("name", "a\n"),
     ],
+    ids=itertools.count(),
 )
 async def test_a_token_that_makes_no_sense_is_refused(client: Client, field: str, value: Any) -> None:
     response = await client.post("/v1/service-tokens", json=READER | {field: value})

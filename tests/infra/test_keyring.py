@@ -59,7 +59,11 @@ def test_without_a_good_local_key_nothing_starts(key: str | None) -> None:
         local_keys(Settings(local_key=key))
 
 
-@pytest.mark.parametrize("key", [None, "k4.secret.", f"k4.secret.{'A' * 86}", SECRET + "\nk4.secret.x", SECRET[:-2]])
+@pytest.mark.parametrize(
+    "key",
+    [None, "k4.secret.", f"k4.secret.{'A' * 86}", SECRET + "\nk4.secret.x", SECRET[:-2]],
+    ids=["none", "empty", "unrelated halves", "a second one that is bad", "too short"],
+)
 def test_without_a_good_secret_key_nothing_starts(key: str | None) -> None:
     with pytest.raises(SettingsError, match=r"^WAYBILL_SECRET_KEY .*waybill keys generate secret") as raised:
         secret_keys(Settings(secret_key=key))
