@@ -4,32 +4,20 @@ import base64
 import binascii
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
-from uuid import UUID
 
 import msgspec
 from litestar import Request
 from litestar.params import QueryParameter
 
-from api.requests import Moment
 from domain.errors import Invalid
 
 T = TypeVar("T")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
-Cursor = Annotated[str | None, QueryParameter(max_length=500)]
+Cursor = Annotated[str | None, QueryParameter(max_length=5000)]
+"""Its longest holds a name."""
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """Postgres's bigint."""
-
-
-class AfterFile(msgspec.Struct, array_like=True, frozen=True):
-    """The last file of the page before."""
-
-    created_at: Moment
-    id: UUID
-
-    def __post_init__(self) -> None:
-        if not 1970 <= self.created_at.year < 9999:  # noqa: PLR2004 - outside, other time zones have no such year
-            raise ValueError("no file was made then")
 
 
 def write_cursor(values: object) -> str:

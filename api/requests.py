@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from api import metadata
 from domain.accounts.passwords import MAX_LENGTH, MIN_LENGTH
@@ -102,6 +102,29 @@ class FormFields(FileFields):
             if self.expires_at is not None:
                 raise ValueError("give expires_at or expires_in, not both")
             self.expires_at = now() + timedelta(seconds=self.expires_in)
+
+
+class FileChanges(Request):
+    """What is left out stays as it is."""
+
+    name: FileName | UnsetType = UNSET
+    tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] | UnsetType = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+    expires_at: Moment | UnsetType | None = UNSET
+    """Null for never; what is past ends the file's time now."""
+
+    def given(self) -> dict[str, Any]:
+        """Raises Invalid for what a type alone cannot say."""
+        if self.metadata is not UNSET:
+            metadata.checked(self.metadata)
+        if self.expires_at:
+            _within_reason(self.expires_at)
+        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
+
+
+def _within_reason(moment: datetime) -> None:
+    if not abs(moment - now()) < MAX_LIFETIME:
+        raise Invalid("must be within 100 years", field="expires_at")
 
 
 def _in_the_future(moment: datetime | None) -> datetime | None:

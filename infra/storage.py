@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
-from urllib.parse import quote
 
 import aioboto3
 from botocore.config import Config
@@ -132,19 +131,13 @@ class Storage:
     async def url_to_put_part(self, key: str, upload_id: str, number: int, *, expires_in: int) -> str:
         return await self._url("upload_part", expires_in, Key=key, UploadId=upload_id, PartNumber=number)
 
-    async def url_to_get(self, key: str, *, name: str, content_type: str, expires_in: int) -> str:
-        """A URL that downloads the object as a file of this name and type; `expires_in` in seconds."""
-        return await self._url(
-            "get_object",
-            expires_in,
-            Key=key,
-            ResponseContentDisposition=attachment(name),
-            ResponseContentType=content_type,
-        )
+    async def url_to_get(self, key: str, *, disposition: str, content_type: str, expires_in: int) -> str:
+        """A URL that answers with these headers; `expires_in` in seconds."""
+        return await self._url_to_read("get_object", key, disposition, content_type, expires_in)
 
-    async def url_to_head(self, key: str, *, expires_in: int) -> str:
+    async def url_to_head(self, key: str, *, disposition: str, content_type: str, expires_in: int) -> str:
         """A presigned URL is good for one method: whoever asks with HEAD needs this one."""
-        return await self._url("head_object", expires_in, Key=key)
+        return await self._url_to_read("head_object", key, disposition, content_type, expires_in)
 
     async def ping(self) -> None:
         """Raises StorageError also where the bucket is not there."""
@@ -154,16 +147,14 @@ class Storage:
         except ObjectMissing as error:
             raise StorageError(f"there is no bucket {self.bucket}") from error
 
+    async def _url_to_read(self, method: str, key: str, disposition: str, content_type: str, expires_in: int) -> str:
+        headers = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
+        return await self._url(method, expires_in, Key=key, **headers)
+
     async def _url(self, method: str, expires_in: int, **parameters: Any) -> str:
         parameters["Bucket"] = self.bucket
         url = await self.public.generate_presigned_url(method, Params=parameters, ExpiresIn=expires_in)
         return str(url)
-
-
-def attachment(name: str) -> str:
-    """`Content-Disposition` of RFC 6266: an ASCII stand-in for old clients, the true name in UTF-8 for all others."""
-    plain = "".join(c if " " <= c <= "~" and c not in '"\\%' else "_" for c in name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 @cache

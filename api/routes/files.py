@@ -1,55 +1,77 @@
-"""Files: find, look at, download, delete, and what has happened to them."""
+"""Files: find, look at, change, download, delete, and what has happened to them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import HttpMethod, Request, Response, delete, get, route
-from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar import HttpMethod, Request, Response, delete, get, patch, route
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Redirect
+from litestar.status_codes import HTTP_304_NOT_MODIFIED
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.paging import AfterFile, Cursor, Limit, Position, next_link, read_cursor, write_cursor
+from api.etags import etag, is_known, versions
+from api.paging import Cursor, Limit, Position, next_link, read_cursor, write_cursor
+from api.requests import FileChanges
+from api.searching import asked, cursor_after, read_key, read_match
 from api.views import CloudEventView, EventPage, FilePage, FileView
 from domain.actor import Actor
-from domain.files.commands import DeleteFile, delete_file
-from domain.files.model import File, Status
-from domain.files.queries import FileSearch, own_file, own_files
+from domain.aggregate import now
+from domain.files.commands import DeleteFile, UpdateFile, delete_file, update_file
+from domain.files.filters import FileSearch, Sort
+from domain.files.finding import files_of, find_files
+from domain.files.model import File
+from domain.files.presentation import presented
+from domain.files.queries import own_file
+from domain.files.relevance import Match, find_relevant
 from infra.storage import Storage
 from outbox.history import history
 from outbox.message import structured_event
 
 DOWNLOAD_URL_SECONDS = 300
-VISIBLE_ASCII = r"^[!-~]*$"
+"""At most: a URL never outlives its file."""
+IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]
 
 
-@get("/v1/files", summary="Search your files")
+@get("/v1/files", dependencies={"asked": Provide(asked, sync_to_thread=False)}, summary="Search your files")
 async def list_files(
     request: Request[Actor, Any, Any],
     actor: NamedDependency[Actor],
     transaction: NamedDependency[AsyncSession],
-    q: Annotated[str | None, QueryParameter(max_length=1000)] = None,
-    type_: Annotated[str | None, QueryParameter(name="type", max_length=255, pattern=VISIBLE_ASCII)] = None,
-    status: Annotated[Status, QueryParameter()] = Status.AVAILABLE,
+    asked: NamedDependency[FileSearch],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response[FilePage]:
-    last = read_cursor(cursor, AfterFile)
-    after = None if last is None else (last.created_at, last.id)
-    search = FileSearch(q=q, type=type_, status=status, after=after)
-    found = (await transaction.scalars(own_files(actor, search, limit=limit + 1))).all()
-    page = found[:limit]
-    more = write_cursor((page[-1].created_at, page[-1].id)) if len(found) > limit else None
-    return Response(FilePage([FileView.of(file) for file in page], more), headers=next_link(request, more))
+    files, more = await _page(transaction, actor, asked, cursor, limit)
+    return Response(FilePage([FileView.of(file) for file in files], more), headers=next_link(request, more))
 
 
 @get("/v1/files/{file_id:uuid}", summary="One file")
 async def get_file(
-    file_id: FromPath[UUID], actor: NamedDependency[Actor], transaction: NamedDependency[AsyncSession]
-) -> Response[FileView]:
+    file_id: FromPath[UUID],
+    actor: NamedDependency[Actor],
+    transaction: NamedDependency[AsyncSession],
+    if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
+) -> Response[FileView | None]:
     file = await own_file(transaction, actor, file_id)
-    return Response(FileView.of(file), headers={"ETag": f'"{file.version}"'})
+    if is_known(file, if_none_match):
+        return Response(None, status_code=HTTP_304_NOT_MODIFIED, headers={"ETag": etag(file)})
+    return Response(FileView.of(file), headers={"ETag": etag(file)})
+
+
+@patch("/v1/files/{file_id:uuid}", summary="Change what is said of a file")
+async def change_file(
+    file_id: FromPath[UUID],
+    data: JSONBody[FileChanges],
+    actor: NamedDependency[Actor],
+    transaction: NamedDependency[AsyncSession],
+    if_match: IfMatch = None,
+) -> Response[FileView]:
+    command = UpdateFile(file_id=file_id, changes=data.given(), versions=versions(if_match))
+    file = await update_file(transaction, actor, command)
+    return Response(FileView.of(file), headers={"ETag": etag(file)})
 
 
 @route(
@@ -64,10 +86,11 @@ async def download(
     actor: NamedDependency[Actor],
     transaction: NamedDependency[AsyncSession],
     storage: NamedDependency[Storage],
+    inline: Annotated[bool, QueryParameter()] = False,
 ) -> Redirect:
     file = await own_file(transaction, actor, file_id)
     file.require_content()
-    url = await _content_url(storage, file, request.method)
+    url = await _content_url(storage, file, request.method, inline=inline)
     return Redirect(url, status_code=307, headers={"Cache-Control": "no-store"})
 
 
@@ -90,17 +113,35 @@ async def file_history(
 
 @delete("/v1/files/{file_id:uuid}", summary="Delete a file; its bytes go soon after")
 async def remove_file(
-    file_id: FromPath[UUID], actor: NamedDependency[Actor], transaction: NamedDependency[AsyncSession]
+    file_id: FromPath[UUID],
+    actor: NamedDependency[Actor],
+    transaction: NamedDependency[AsyncSession],
+    if_match: IfMatch = None,
 ) -> None:
-    await delete_file(transaction, actor, DeleteFile(file_id=file_id))
+    await delete_file(transaction, actor, DeleteFile(file_id=file_id, versions=versions(if_match)))
 
 
-async def _content_url(storage: Storage, file: File, method: str) -> str:
-    if method == HttpMethod.HEAD:
-        return await storage.url_to_head(file.key, expires_in=DOWNLOAD_URL_SECONDS)
-    return await storage.url_to_get(
-        file.key, name=file.name, content_type=file.content_type, expires_in=DOWNLOAD_URL_SECONDS
-    )
+async def _page(
+    session: AsyncSession, actor: Actor, search: FileSearch, cursor: str | None, limit: int
+) -> tuple[list[File], str | None]:
+    """The files of a page, and the cursor of the next one if there is one."""
+    found: Sequence[File | Match]
+    if search.sort is Sort.RELEVANCE:
+        found = matches = await find_relevant(session, actor, search, after=read_match(search, cursor), limit=limit + 1)
+        files = await files_of(session, [match.id for match in matches[:limit]])
+    else:
+        found = files = await find_files(session, actor, search, after=read_key(search, cursor), limit=limit + 1)
+    return files[:limit], cursor_after(search, found[limit - 1]) if len(found) > limit else None
 
 
-ROUTES = (list_files, get_file, download, file_history, remove_file)
+async def _content_url(storage: Storage, file: File, method: str, *, inline: bool) -> str:
+    """One that ends with the file's own time, at the latest."""
+    seconds = DOWNLOAD_URL_SECONDS
+    if file.expires_at is not None:
+        seconds = max(1, min(seconds, int((file.expires_at - now()).total_seconds())))
+    sign = storage.url_to_head if method == HttpMethod.HEAD else storage.url_to_get
+    disposition, content_type = presented(file.name, file.content_type, inline=inline)
+    return await sign(file.key, disposition=disposition, content_type=content_type, expires_in=seconds)
+
+
+ROUTES = (list_files, get_file, change_file, download, file_history, remove_file)

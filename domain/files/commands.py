@@ -1,6 +1,8 @@
 """What one can do to files."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -35,8 +37,18 @@ class CompleteUpload:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UpdateFile:
+    """`changes` go by the names of the contract; `versions` are those that may be changed, None stands for any."""
+
+    file_id: UUID
+    changes: Mapping[str, Any]
+    versions: Collection[int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeleteFile:
     file_id: UUID
+    versions: Collection[int] | None = None
 
 
 async def start_upload(session: AsyncSession, actor: Actor, command: StartUpload) -> File:
@@ -63,9 +75,20 @@ async def complete_upload(session: AsyncSession, actor: Actor, command: Complete
     return file
 
 
-async def delete_file(session: AsyncSession, actor: Actor, command: DeleteFile) -> File:
-    """Raises FileNotFound, FileGone."""
+async def update_file(session: AsyncSession, actor: Actor, command: UpdateFile) -> File:
+    """Raises FileNotFound, FileGone, FileNotReady, FileChanged."""
     file = await _own_file(session, actor, command.file_id)
+    file.require_changeable()
+    file.require_version(command.versions)
+    file.update(command.changes)
+    return file
+
+
+async def delete_file(session: AsyncSession, actor: Actor, command: DeleteFile) -> File:
+    """Raises FileNotFound, FileGone, FileChanged."""
+    file = await _own_file(session, actor, command.file_id)
+    file.require_existence()
+    file.require_version(command.versions)
     file.delete()
     return file
 

@@ -1,6 +1,6 @@
 """Why a command on a file is refused."""
 
-from domain.errors import Conflict, Gone, NotFound
+from domain.errors import Conflict, Gone, NotFound, Stale
 
 
 class FileNotFound(NotFound):
@@ -19,6 +19,12 @@ class UploadNotPending(Conflict):
     """The upload has ended already: see the file's status."""
 
     slug = "upload-not-pending"
+
+
+class FileChanged(Stale):
+    """The file has changed since you read it: If-Match names another version."""
+
+    slug = "stale"
 
 
 class FileGone(Gone):

@@ -43,6 +43,13 @@ class FileRejected(FileEvent):
     reason: str
 
 
+@event("file.updated", stream=STREAM)
+class FileUpdated(FileEvent):
+    """The owner changed what is said of the file; `changed` names the fields, as `PATCH` does."""
+
+    changed: list[str]
+
+
 @event("file.indexed", stream=STREAM)
 class FileIndexed(FileEvent):
     """The file can be found by the words of its name, tags and metadata."""

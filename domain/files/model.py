@@ -1,20 +1,24 @@
 """A file: its promise, its bytes' fate and the events that tell of it."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, desc
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.aggregate import Aggregate, now
 from domain.event import Event
-from domain.files import events
-from domain.files.errors import FileGone, FileNotReady, UploadNotPending
+from domain.files import events, search
+from domain.files.errors import FileChanged, FileGone, FileNotReady, UploadNotPending
 from domain.files.promise import Place, Promise, incoming_key
-from domain.files.search import search_document
+
+CHANGEABLE = {"name": "name", "tags": "tags", "metadata": "details", "expires_at": "expires_at"}
+"""Attributes, by their names outside."""
+CAN_EXPIRE = "status = 'available' AND expires_at IS NOT NULL"
 
 
 class Status(StrEnum):
@@ -41,14 +45,20 @@ class File(Aggregate):
         CheckConstraint(
             "status IN ('pending', 'processing', 'available', 'rejected', 'expired', 'deleted')", name="status"
         ),
-        Index("ix_files_owner_id_created_at", "owner_id", desc("created_at"), desc("id")),
-        Index("ix_files_search", "search", postgresql_using="gin"),
-        Index("ix_files_expires_at", "expires_at", postgresql_where="status = 'available' AND expires_at IS NOT NULL"),
+        *(
+            Index(f"ix_files_owner_id_status_{column}", "owner_id", "status", column, "id")
+            for column in ("created_at", "name_folded", "size")
+        ),
+        Index("ix_files_owner_id_expires_at", "owner_id", "expires_at", postgresql_where=CAN_EXPIRE),
+        Index("ix_files_search", "search", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 512}),
+        Index("ix_files_expires_at", "expires_at", postgresql_where=CAN_EXPIRE),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     owner_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
     name: Mapped[str] = mapped_column(Text)
+    name_folded: Mapped[str] = mapped_column(Text(collation="C"))
+    """As it is sorted and searched; its beginning, where it is very long."""
     size: Mapped[int] = mapped_column(BigInteger)
     """Bytes: promised until the file is available, measured from then on."""
     content_type: Mapped[str] = mapped_column(Text)
@@ -68,7 +78,8 @@ class File(Aggregate):
     """S3's name of the multipart upload; null where the bytes come as one object."""
     part_size: Mapped[int | None] = mapped_column(BigInteger)
     version: Mapped[int]
-    search: Mapped[Any] = mapped_column(TSVECTOR, nullable=True, deferred=True)
+    search: Mapped[str | None] = mapped_column(TSVECTOR, deferred=True)
+    """What it is found by: name, tags and type from the beginning, its words once it is indexed."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
@@ -77,7 +88,7 @@ class File(Aggregate):
     def promised(cls, promise: Promise, *, owner_id: UUID, place: Place) -> Self:
         """A file whose bytes are still to come."""
         moment = now()
-        return cls(
+        file = cls(
             id=place.file_id,
             owner_id=owner_id,
             name=promise.name,
@@ -99,6 +110,8 @@ class File(Aggregate):
             updated_at=moment,
             expires_at=promise.expires_at,
         )
+        file._describe(with_words=False)
+        return file
 
     @property
     def is_available(self) -> bool:
@@ -141,6 +154,7 @@ class File(Aggregate):
 
     def verified(self, *, sha256: str, content_type: str) -> None:
         self.sha256, self.content_type = sha256, content_type
+        self._describe(with_words=False)
         self._become(Status.AVAILABLE, events.FileAvailable)
 
     def reject(self, reason: RejectedReason) -> None:
@@ -148,15 +162,27 @@ class File(Aggregate):
         self._become(Status.REJECTED, events.FileRejected, reason=str(reason))
 
     def index(self) -> None:
-        self.search = search_document(self.name, self.tags, self.details)
+        self._describe(with_words=True)
         self._tell(events.FileIndexed)
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """By the names of the contract; a time that is past ends now. Raises FileGone, FileNotReady."""
+        self.require_changeable()
+        changed = [name for name, value in changes.items() if getattr(self, CHANGEABLE[name]) != value]
+        if not changed:
+            return
+        for name in changed:
+            setattr(self, CHANGEABLE[name], changes[name])
+        self._describe(with_words=self.status == Status.AVAILABLE)
+        self._become(Status(self.status), events.FileUpdated, changed=changed)
+        if self.status == Status.AVAILABLE and self.is_over:
+            self.expire()
 
     def expire(self) -> None:
         self._become(Status.EXPIRED, events.FileExpired, expires_at=self.expires_at)
 
     def delete(self) -> None:
-        if self.status in {Status.DELETED, Status.EXPIRED}:
-            raise FileGone
+        self.require_existence()
         self._become(Status.DELETED, events.FileDeleteRequested)
 
     def object_removed(self) -> None:
@@ -165,12 +191,36 @@ class File(Aggregate):
             self.removed_at = now()
             self._tell(events.FileDeleted)
 
+    def require_version(self, versions: Collection[int] | None) -> None:
+        """Raises FileChanged where it is at none of these; None stands for all."""
+        if versions is not None and self.version not in versions:
+            raise FileChanged(version=self.version)
+
+    def require_existence(self) -> None:
+        """Raises FileGone. What is over may still be deleted."""
+        if self.status in {Status.EXPIRED, Status.DELETED}:
+            raise FileGone
+
+    def require_changeable(self) -> None:
+        """Raises FileGone, or FileNotReady where it was rejected."""
+        self.require_existence()
+        if self.status == Status.AVAILABLE and self.is_over:
+            raise FileGone
+        if self.status == Status.REJECTED:
+            raise FileNotReady(file_status=self.status)
+
     def require_content(self) -> None:
         """Raises FileGone or FileNotReady where there is nothing to download."""
         if self.status in {Status.EXPIRED, Status.DELETED} or self.is_over:
             raise FileGone
         if self.status != Status.AVAILABLE:
             raise FileNotReady(file_status=self.status)
+
+    def _describe(self, *, with_words: bool) -> None:
+        self.name_folded = search.fold(self.name)
+        self.search = search.filters(self.owner_id, self.name, self.tags, self.content_type)
+        if with_words:
+            self.search += " " + search.ranked(self.owner_id, self.name, self.tags, self.details)
 
     def _become(self, status: Status, event_type: type[events.FileEvent], **more: Any) -> None:
         self.status = status

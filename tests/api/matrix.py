@@ -46,6 +46,7 @@ ROUTES = {
     "POST /v1/files": Expected(form=True, scope=Scope.FILES_WRITE, ok=202),
     "GET /v1/files": Expected(scope=Scope.FILES_READ),
     "GET /v1/files/{file_id}": Expected(scope=Scope.FILES_READ),
+    "PATCH /v1/files/{file_id}": Expected(body={"name": "b.txt"}, scope=Scope.FILES_WRITE),
     "DELETE /v1/files/{file_id}": Expected(scope=Scope.FILES_WRITE, ok=204),
     "GET /v1/files/{file_id}/content": Expected(scope=Scope.FILES_READ, ok=307),
     "HEAD /v1/files/{file_id}/content": Expected(scope=Scope.FILES_READ, ok=307),

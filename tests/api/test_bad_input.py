@@ -125,6 +125,7 @@ async def test_control_characters_and_long_strings_are_refused(app: Litestar, cl
 async def test_missing_and_unknown_fields_are_named(app: Litestar, client: Client) -> None:
     for name in JSON_ROUTES:
         required = [field for field in good(name) if "null" not in types(fields(app, name)[field])]
+        required = [] if name.startswith("PATCH") else required  # whatever is left out stays as it is
         for field in required:
             body = {key: value for key, value in good(name).items() if key != field}
             problem = assert_problem(await client.request(*place(name), json=body), 422, "invalid")

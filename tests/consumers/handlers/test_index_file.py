@@ -3,6 +3,7 @@
 from consumers.handlers.index_file import index_file
 from domain.accounts.model import Account
 from domain.files.events import FileAvailable, FileIndexed
+from domain.files.search import asked_words
 from tests.consumers.handlers.conftest import Handle
 from tests.database import Database
 from tests.factories import an_available_file
@@ -20,9 +21,9 @@ async def test_indexing_makes_the_words_of_name_tags_and_metadata_searchable(
     await handle(index_file, available)
 
     assert isinstance((await database.recorded())[-1], FileIndexed)
-    for words in ("report", "finance", "ada", "7", "by"):
-        query = "SELECT 1 FROM files WHERE search @@ to_tsquery('simple', :words)"
-        assert await database.rows(query, words=words), words
+    for q in ("report", "finance", "ada", "7", "by"):
+        query = "SELECT 1 FROM files WHERE search @@ cast(:asked AS tsquery)"
+        assert await database.rows(query, asked=asked_words(owner.id, q)), q
 
 
 async def test_a_file_deleted_meanwhile_is_not_indexed(handle: Handle, owner: Account, database: Database) -> None:
@@ -32,4 +33,14 @@ async def test_a_file_deleted_meanwhile_is_not_indexed(handle: Handle, owner: Ac
 
     await handle(index_file, (await database.recorded())[1])
 
-    assert await database.rows("SELECT search FROM files") == [(None,)]
+    assert not any(isinstance(event, FileIndexed) for event in await database.recorded())
+
+
+async def test_what_was_changed_is_indexed_again(handle: Handle, owner: Account, database: Database) -> None:
+    file = an_available_file(owner_id=owner.id, name="old.txt")
+    file.update({"name": "new.txt"})
+    await database.save(file)
+
+    await handle(index_file, (await database.recorded())[-1])
+
+    assert isinstance((await database.recorded())[-1], FileIndexed)
