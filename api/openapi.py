@@ -81,6 +81,7 @@ def _describe(operation: dict[str, Any], opt: dict[str, Any], method: str) -> No
     statuses |= {404, 409, 410} if "path" in places else set()
     statuses |= {422} if places & {"query", "header"} else set()
     statuses |= {409, 413} if method in CHANGING else set()
+    statuses |= {412} if "If-Match" in {each["name"] for each in given if "name" in each} else set()
     statuses |= {413, 415, 422} if "requestBody" in operation or opt.get("streamed") else set()
     statuses |= {429} if opt.get("limits") else set()
     operation["responses"] |= {str(status): _problem(status) for status in sorted(statuses)}

@@ -17,6 +17,10 @@ VALUES = some.recursive(
     max_leaves=10,
 )
 FIELDS = ("email", "password", "name", "size", "content_type", "sha256", "tags", "metadata", "expires_at")
+FILTERS = (
+    *("q", "name", "type", "tag", "min_size", "max_size", "created_after", "created_before", "expires_before"),
+    *("status", "sort", "cursor", "limit"),
+)
 CHANGES = some.dictionaries(some.sampled_from(FIELDS), VALUES, max_size=3)
 bounded = settings(
     max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -51,6 +55,12 @@ async def test_no_form_is_a_fault_of_ours(client: Client, fields: dict[str, str]
 
 
 @bounded
-@given(query=some.fixed_dictionaries({}, optional={name: some.text() for name in ("q", "type", "cursor", "limit")}))
+@given(query=some.fixed_dictionaries({}, optional=dict.fromkeys(FILTERS, some.text())))
 async def test_no_query_is_a_fault_of_ours(client: Client, query: dict[str, str]) -> None:
+    assert_no_fault(await client.get("/v1/files", params=query))
+
+
+@bounded
+@given(query=some.dictionaries(some.sampled_from(("q", "name", "tag")), some.text(), min_size=1))
+async def test_no_text_that_is_looked_for_is_a_fault_of_ours(client: Client, query: dict[str, str]) -> None:
     assert_no_fault(await client.get("/v1/files", params=query))

@@ -74,6 +74,11 @@ def test_a_route_says_who_may_call_it(document: dict[str, Any]) -> None:
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
+def test_who_may_be_stale_is_told_so(document: dict[str, Any]) -> None:
+    for name in ("PATCH /v1/files/{file_id}", "DELETE /v1/files/{file_id}"):
+        assert "412" in operation(document, name)["responses"]
+
+
 def test_the_upload_form_is_described(document: dict[str, Any]) -> None:
     (media_type,) = operation(document, "POST /v1/files")["requestBody"]["content"]
     form = document["components"]["schemas"]["UploadForm"]
