@@ -39,6 +39,10 @@ class Answer(msgspec.Struct):
         """Faults of ours, and asking too often, may have another answer next time."""
         return self.status < 500 and self.status != 429  # noqa: PLR2004
 
+    def stands(self, scope: Scope) -> bool:
+        """Whether what was done is committed: a refusal undoes it, but for one that says otherwise."""
+        return not self.is_refusal or bool(scope["state"].get("stands"))
+
     async def send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})

@@ -12,9 +12,10 @@ from api.commands import CommandMiddleware
 from api.dependencies import DEPENDENCIES
 from api.headers import add_headers, cross_origin
 from api.limits import within_limits
+from api.liveness import Liveness
 from api.openapi import OPENAPI
 from api.problems import EXCEPTION_HANDLERS
-from api.routes import accounts, files, machines, service_tokens, uploads
+from api.routes import accounts, files, machines, service_tokens, sessions, uploads
 from api.service_tokens import ServiceTokens
 from api.signing_keys import SigningKeys
 from api.tokens import AccessTokens
@@ -39,9 +40,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
         async with AsyncExitStack() as stack:
             engine = create_engine(settings.database_url, application_name="waybill-api")
             stack.push_async_callback(engine.dispose)
-            app.state.sessions = sessions = session_factory(engine)
-            app.state.signing_keys = keys = SigningKeys(secret, sessions)
-            app.state.service_tokens = ServiceTokens(keys, sessions, issuer=settings.public_url)
+            app.state.sessions = factory = session_factory(engine)
+            app.state.signing_keys = keys = SigningKeys(secret, factory)
+            app.state.service_tokens = ServiceTokens(keys, factory, issuer=settings.public_url)
+            app.state.liveness = Liveness(factory)
             app.state.redis = streams.connect(settings.redis_url)
             stack.push_async_callback(app.state.redis.aclose)
             app.state.rates = Rates(app.state.redis, secret=local.current.to_paserk(), scale=settings.rate_limit_scale)
@@ -49,7 +51,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
             yield
 
     app = Litestar(
-        route_handlers=[*accounts.ROUTES, *uploads.ROUTES, *files.ROUTES, *service_tokens.ROUTES, *machines.ROUTES],
+        route_handlers=[
+            *(*accounts.ROUTES, *sessions.ROUTES, *service_tokens.ROUTES),
+            *(*uploads.ROUTES, *files.ROUTES, *machines.ROUTES),
+        ],
         lifespan=[resources],
         middleware=[Authentication, CommandMiddleware()],
         guards=[takes_json, within_limits],

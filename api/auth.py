@@ -9,6 +9,7 @@ from litestar.middleware import AbstractAuthenticationMiddleware, Authentication
 from api import service_tokens
 from api.paseto import BadToken
 from domain.actor import Actor
+from domain.sessions.queries import session_is_alive
 
 PUBLIC = {"exclude_from_auth": True}
 """`opt` of routes that anybody may call."""
@@ -28,4 +29,6 @@ async def _actor(state: State, token: str) -> Actor:
         service: Actor = await state.service_tokens.verify(token)
         return service
     person: Actor = state.access_tokens.verify(token)
+    if not await state.liveness.is_alive(person.session_id, session_is_alive):
+        raise BadToken
     return person

@@ -22,7 +22,7 @@ CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class CommandMiddleware(ASGIMiddleware):
-    """Opens the session of a request and ends it: with a commit where a change succeeded, with a rollback otherwise."""
+    """Opens the session of a request and ends it: with a commit where a change stands, with a rollback otherwise."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -45,7 +45,7 @@ async def _run(scope: HTTPScope, session: AsyncSession, receive: Receive, app: A
     if (key := idempotency_key(scope)) is not None:
         return await _run_once(Keyed(scope, session, key), session, receive, app)
     answer = await Answer.of(app, scope, receive)
-    if not answer.is_refusal:
+    if answer.stands(scope):
         session.add(record(scope, answer.status))
         await _commit(session)
     return answer

@@ -124,7 +124,7 @@ class Keyed:
 
     async def _keep(self, answer: Answer) -> Answer:
         """What was done stays in the transaction, beside its answer; of a refusal the answer alone."""
-        if answer.is_refusal:
+        if not answer.stands(self._scope):
             await self._session.rollback()
         if answer.is_final:
             kept = record(self._scope, answer.status)

@@ -63,6 +63,7 @@ PASSING = frozenset({"", "40", "55", "57"})
 
 def domain_problem(request: Request[Any, Any, Any], error: DomainError) -> Response[Any]:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    request.scope["state"]["stands"] = error.stands
     extra = dict(error.extra)
     if status == 422:  # noqa: PLR2004
         extra["errors"] = [{"field": error.field or "body", "message": error.detail}]

@@ -59,6 +59,31 @@ class NewServiceToken(Request):
     expires_at: Moment | None = None
 
 
+Secret = Annotated[str, Meta(max_length=200, pattern=_all(f"{_VISIBLE}*"))]
+"""A token of ours; whether it is one is not for its form to say."""
+
+
+class Verification(Request):
+    token: Secret
+
+
+class ProfileChange(Request):
+    name: PersonName | UnsetType | None = UNSET
+
+
+class PasswordReset(Request):
+    email: Annotated[str, Meta(max_length=254, pattern=_all(f"{_VISIBLE}*"))]
+
+
+class NewPassword(Request):
+    token: Secret
+    password: Password
+
+
+class Refreshment(Request):
+    refresh_token: Secret
+
+
 class FilePart(Request):
     """What the part of a form that is the file says of itself."""
 

@@ -6,8 +6,10 @@ from uuid import UUID
 
 import msgspec
 
+from domain.accounts.model import Account
 from domain.files.model import File, Status
 from domain.service_tokens.model import ServiceToken
+from domain.sessions.model import Session
 
 
 class AccountView(msgspec.Struct):
@@ -17,11 +19,51 @@ class AccountView(msgspec.Struct):
     verified: bool
     created_at: datetime
 
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        return cls(account.id, account.email or "", account.name, account.is_verified, account.created_at)
+
+
+class StorageView(msgspec.Struct):
+    used_bytes: int
+    quota_bytes: int
+    files: int
+
+
+class MeView(AccountView):
+    storage: StorageView
+
+    @classmethod
+    def with_storage(cls, account: Account, storage: StorageView) -> Self:
+        email, verified = account.email or "", account.is_verified
+        return cls(account.id, email, account.name, verified, account.created_at, storage)
+
 
 class SessionView(msgspec.Struct):
     session_id: UUID
     access_token: str
     access_token_expires_at: datetime
+    refresh_token: str
+    refresh_token_expires_at: datetime
+
+
+class OwnSessionView(msgspec.Struct):
+    id: UUID
+    created_at: datetime
+    refreshed_at: datetime
+    expires_at: datetime
+    user_agent: str | None
+    current: bool
+
+    @classmethod
+    def of(cls, session: Session, *, current: bool) -> Self:
+        times = (session.created_at, session.refreshed_at, session.expires_at)
+        return cls(session.id, *times, session.user_agent, current)
+
+
+class SessionPage(msgspec.Struct):
+    items: list[OwnSessionView]
+    next_cursor: str | None
 
 
 class Location(msgspec.Struct):

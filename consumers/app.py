@@ -23,6 +23,7 @@ from consumers.subscription import Consumer, discover
 from consumers.worker import ConsumerWorker
 from infra import streams
 from infra.database import create_engine
+from infra.mailer import Mailer
 from infra.settings import Settings
 from infra.storage import Storage
 from infra.telemetry import one_line
@@ -199,7 +200,9 @@ async def _resources(settings: Settings) -> AsyncIterator[tuple[Sessions, Redis,
         redis = streams.connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         storage = await stack.enter_async_context(Storage.connect(settings))
-        yield session_factory(engine), redis, {"storage": storage, "settings": settings, "redis": redis}
+        sessions, mailer = session_factory(engine), Mailer.of(settings)
+        resources = {"storage": storage, "settings": settings, "redis": redis, "sessions": sessions, "mailer": mailer}
+        yield sessions, redis, resources
 
 
 async def _as_it_is(message: Any) -> RedisBatchStreamMessage:

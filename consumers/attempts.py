@@ -150,7 +150,7 @@ class Attempts:
         if task.data is None:
             raise Unmendable("its event is no longer in the outbox")
         event = self.consumer.decode(task.ticket.type, task.data)
-        await self.consumer.effect(session, event, *self.needs())
+        await self.consumer.effect(session, event, *self.needs(task.ticket.event_id))
 
     async def _failed(self, ticket: Ticket, error: BaseException) -> None:
         """Note it. Where Postgres is away, nobody can: the lease ends, and somebody takes the ticket again."""
@@ -189,8 +189,10 @@ class Attempts:
         if self._held.get(ticket.position) == ticket:
             del self._held[ticket.position]
 
-    def needs(self) -> list[Any]:
-        return [self.resources[name] for name in self.consumer.needs]
+    def needs(self, event_id: UUID) -> list[Any]:
+        """What the effect asks for by name: resources of the worker, and its event's id."""
+        given = {**self.resources, "event_id": event_id}
+        return [given[name] for name in self.consumer.needs]
 
     def _ended(self, chain: asyncio.Task[None]) -> None:
         self._chains.discard(chain)

@@ -28,7 +28,7 @@ class Consumer:
     batched: bool
     concurrency: int
     needs: tuple[str, ...]
-    """The names of its parameters beyond session and event: resources of the worker, such as `storage`."""
+    """The names of its parameters beyond session and event: `event_id`, or resources of the worker, as `storage`."""
 
     @property
     def streams(self) -> tuple[str, ...]:

@@ -77,7 +77,7 @@ class ConsumerWorker:
             async with self.sessions.begin() as session:
                 for arrival in await self._claim(session, batch, State.DONE):
                     event = self.consumer.decode(arrival.type, data[arrival.position])
-                    await self.consumer.effect(session, event, *self.attempts.needs())
+                    await self.consumer.effect(session, event, *self.attempts.needs(arrival.event_id))
                 failpoint("consumer.before_batch_commit")
         except Exception as error:  # noqa: BLE001 - whichever it was, it fails again alone and is recorded there
             log.warning("consumer.batch_failed", consumer=self.consumer.name, size=len(batch), error=one_line(error))

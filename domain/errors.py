@@ -7,6 +7,8 @@ class DomainError(Exception):
     """The command was refused."""
 
     slug: ClassVar[str] = "refused"
+    stands: ClassVar[bool] = False
+    """Whether what the command changed before it was refused is committed all the same."""
 
     def __init__(self, detail: str | None = None, *, field: str | None = None, **extra: object) -> None:
         self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]

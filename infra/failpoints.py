@@ -20,6 +20,7 @@ FAILPOINTS: Final = {
     "sweep.after_claim": "entries have a new owner, no delivery knows of them",
     "sweep.before_ack": "deliveries are due, their entries are not acknowledged",
     "finalize.after_object": "the object is in its final place, no row knows so",
+    "mail.after_send": "the mail has left, no row knows so",
     "remove.after_object": "the object is gone, no row knows so",
     "retention.before_trim": "rows have left the outbox, their entries are still in the streams",
     "scheduler.after_announce": "a tick is committed, the scheduler has not noted so",

@@ -1,13 +1,20 @@
 """What one can do to accounts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain import secret
 from domain.accounts import passwords
-from domain.accounts.model import Account, EmailTaken, WrongCredentials, normal_email
+from domain.accounts.errors import AccountClosed, BadOneTimeToken, EmailTaken, WrongCredentials
+from domain.accounts.model import Account, normal_email
+from domain.accounts.one_time import OneTimeToken, Purpose
+from domain.actor import Actor
+from domain.revocation import revoke_service_tokens, revoke_sessions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +25,23 @@ class Register:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogIn:
+class VerifyAccount:
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenameAccount:
+    name: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestPasswordReset:
     email: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResetPassword:
+    token: str = field(repr=False)
     password: str = field(repr=False)
 
 
@@ -38,12 +60,90 @@ async def register(session: AsyncSession, command: Register) -> Account:
     return account
 
 
-async def log_in(session: AsyncSession, command: LogIn) -> Account:
-    """Raises WrongCredentials, the same and as slow whether the address is known or not; PasswordsBusy."""
+async def authenticate(session: AsyncSession, email: str, password: str) -> Account:
+    """The account, held as it is until the transaction ends.
+
+    Raises WrongCredentials, the same and as slow whether the address is known or not; PasswordsBusy.
+    """
     async with passwords.turn():
-        account = await session.scalar(select(Account).where(Account.email == normal_email(command.email)))
+        account = await session.scalar(select(Account).where(Account.email == normal_email(email)))
         password_hash = None if account is None else account.password_hash
-        if not await passwords.matches(command.password, password_hash) or account is None:
+        if not await passwords.matches(password, password_hash) or account is None:
             raise WrongCredentials
-        account.password_hash = await passwords.renewed(command.password, account.password_hash)
+        renewed = await passwords.renewed(password, account.password_hash)
+    still = select(Account).where(Account.id == account.id, Account.password_hash == password_hash)
+    if await session.scalar(still.with_for_update(key_share=True)) is None:  # reset or closed while we compared
+        raise WrongCredentials
+    account.password_hash = renewed
+    return account
+
+
+async def verify_account(session: AsyncSession, command: VerifyAccount) -> Account:
+    """Raises BadOneTimeToken."""
+    account = await _redeem(session, command.token, Purpose.VERIFICATION)
+    account.verify()
+    return account
+
+
+async def rename_account(session: AsyncSession, actor: Actor, command: RenameAccount) -> Account:
+    """Raises AccountClosed, PersonOnly."""
+    account = await _own_account(session, actor)
+    account.rename(command.name)
+    return account
+
+
+async def close_account(session: AsyncSession, actor: Actor) -> Sequence[UUID]:
+    """Forget the person and end every credential; returns the ids of those. Raises AccountClosed, PersonOnly."""
+    account = await _own_account(session, actor)
+    account.close()
+    await session.execute(delete(OneTimeToken).where(OneTimeToken.account_id == account.id))
+    return [*await revoke_sessions(session, account.id), *await revoke_service_tokens(session, account.id)]
+
+
+async def request_password_reset(session: AsyncSession, command: RequestPasswordReset) -> None:
+    """Of an address that nobody has, nothing is told."""
+    known = select(Account).where(Account.email == normal_email(command.email))
+    account = await session.scalar(known.with_for_update())
+    if account is not None:
+        account.request_password_reset()
+
+
+async def reset_password(session: AsyncSession, command: ResetPassword) -> Sequence[UUID]:
+    """Set another password and end every session; returns the ids of those.
+
+    The mail was read, so the address is verified by it too. Raises BadOneTimeToken, PasswordTooCommon, PasswordsBusy.
+    """
+    token = await _require_good(session, command.token, Purpose.PASSWORD_RESET)
+    async with passwords.turn():
+        owner = await session.get_one(Account, token.account_id)
+        password_hash = await passwords.hashed(command.password, email=owner.email or "")
+    account = await _redeem(session, command.token, Purpose.PASSWORD_RESET)
+    account.password_hash = password_hash
+    account.verify()
+    others = (OneTimeToken.purpose == Purpose.PASSWORD_RESET, OneTimeToken.used_at.is_(None))
+    await session.execute(delete(OneTimeToken).where(OneTimeToken.account_id == account.id, *others))
+    return await revoke_sessions(session, account.id)
+
+
+async def _own_account(session: AsyncSession, actor: Actor) -> Account:
+    """The actor's account, locked."""
+    account = await session.get(Account, actor.as_person().account_id, with_for_update=True)
+    if account is None or not account.is_open:
+        raise AccountClosed
+    return account
+
+
+async def _require_good(session: AsyncSession, token: str, purpose: Purpose) -> OneTimeToken:
+    """As it is now. Raises BadOneTimeToken, the same for whatever is wrong."""
+    found = await session.get(OneTimeToken, secret.hashed(token), populate_existing=True)
+    if found is None or found.purpose != purpose or not found.is_good:
+        raise BadOneTimeToken(field="token")
+    return found
+
+
+async def _redeem(session: AsyncSession, token: str, purpose: Purpose) -> Account:
+    """Use a token up; returns its account, locked. Whatever uses or removes a token has locked its account first."""
+    owner_id = (await _require_good(session, token, purpose)).account_id
+    account = await session.get_one(Account, owner_id, with_for_update=True)
+    (await _require_good(session, token, purpose)).use()
     return account

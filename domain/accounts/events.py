@@ -22,3 +22,31 @@ class AccountRegistered(AccountEvent):
     account_id: UUID
     email: str
     name: str | None
+
+
+@event("account.verified", stream=STREAM)
+class AccountVerified(AccountEvent):
+    """Whoever has the account reads the mail that goes to its address."""
+
+    account_id: UUID
+
+
+@event("account.password_reset_requested", stream=STREAM)
+class PasswordResetRequested(AccountEvent):
+    """Somebody, perhaps not its owner, asked for a new password of the account; nothing has changed."""
+
+    account_id: UUID
+
+
+@event("account.deleted", stream=STREAM)
+class AccountDeleted(AccountEvent):
+    """The account is closed for good, its address is free again; its files are about to be deleted."""
+
+    account_id: UUID
+
+
+@event("account.files_left", stream=STREAM)
+class AccountFilesLeft(AccountEvent):
+    """A closed account still has files: more than one transaction deletes."""
+
+    account_id: UUID

@@ -4,32 +4,23 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.accounts.events import AccountRegistered
+from domain.accounts import events
 from domain.aggregate import Aggregate, new_id, now
-from domain.errors import Conflict, Unauthenticated
 
-
-class EmailTaken(Conflict):
-    """There is an account with this address already."""
-
-    slug = "email-taken"
-
-
-class WrongCredentials(Unauthenticated):
-    """The address or the password is wrong."""
-
-    slug = "wrong-credentials"
+NO_PASSWORD = ""
+"""A hash that no password has."""
 
 
 class Account(Aggregate):
     __tablename__ = "accounts"
+    __table_args__ = (CheckConstraint("email IS NOT NULL OR deleted_at IS NOT NULL", name="email"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(unique=True)
-    """Lower case: two spellings of one address are one account."""
+    email: Mapped[str | None] = mapped_column(unique=True)
+    """Lower case: two spellings of one address are one account. Null once closed: somebody else may have it then."""
     name: Mapped[str | None]
     password_hash: Mapped[str]
     verified_at: Mapped[datetime | None]
@@ -41,9 +32,10 @@ class Account(Aggregate):
 
     @classmethod
     def register(cls, *, email: str, name: str | None, password_hash: str) -> Self:
+        address = normal_email(email)
         account = cls(
             id=new_id(),
-            email=normal_email(email),
+            email=address,
             name=name,
             password_hash=password_hash,
             verified_at=None,
@@ -51,8 +43,38 @@ class Account(Aggregate):
             created_at=now(),
             deleted_at=None,
         )
-        account.record(AccountRegistered(account_id=account.id, email=account.email, name=name))
+        account.record(events.AccountRegistered(account_id=account.id, email=address, name=name))
         return account
+
+    @property
+    def is_open(self) -> bool:
+        return self.deleted_at is None
+
+    @property
+    def is_verified(self) -> bool:
+        return self.verified_at is not None
+
+    def verify(self) -> None:
+        """Told once, however often it is shown."""
+        if not self.is_verified:
+            self.verified_at = now()
+            self.record(events.AccountVerified(account_id=self.id))
+
+    def rename(self, name: str | None) -> None:
+        self.name = name
+
+    def request_password_reset(self) -> None:
+        self.record(events.PasswordResetRequested(account_id=self.id))
+
+    def close(self) -> None:
+        """Forget the person. Its sessions, tokens and files are others' to end."""
+        self.deleted_at = now()
+        self.email = self.name = None
+        self.password_hash = NO_PASSWORD
+        self.record(events.AccountDeleted(account_id=self.id))
+
+    def has_files_left(self) -> None:
+        self.record(events.AccountFilesLeft(account_id=self.id))
 
 
 def normal_email(email: str) -> str:

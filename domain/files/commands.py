@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.accounts.queries import require_open
 from domain.actor import Actor, Scope
 from domain.files.errors import FileNotFound
 from domain.files.model import File
@@ -52,13 +53,15 @@ class DeleteFile:
 
 
 async def start_upload(session: AsyncSession, actor: Actor, command: StartUpload) -> File:
-    file = File.promised(command.promise, owner_id=actor.with_scope(Scope.FILES_WRITE).account_id, place=command.place)
+    """Raises AccountClosed."""
+    file = await _promised(session, actor, command)
     session.add(file)
     return file
 
 
 async def accept_upload(session: AsyncSession, actor: Actor, command: AcceptUpload) -> File:
-    file = File.promised(command.promise, owner_id=actor.with_scope(Scope.FILES_WRITE).account_id, place=command.place)
+    """Raises AccountClosed."""
+    file = await _promised(session, actor, command)
     file.bytes_arrived(received_sha256=command.received_sha256)
     session.add(file)
     return file
@@ -91,6 +94,13 @@ async def delete_file(session: AsyncSession, actor: Actor, command: DeleteFile) 
     file.require_version(command.versions)
     file.delete()
     return file
+
+
+async def _promised(session: AsyncSession, actor: Actor, command: StartUpload | AcceptUpload) -> File:
+    """Of an account that stays open until the file is there: nobody's files are left behind."""
+    owner_id = actor.with_scope(Scope.FILES_WRITE).account_id
+    await require_open(session, owner_id)
+    return File.promised(command.promise, owner_id=owner_id, place=command.place)
 
 
 async def _own_file(session: AsyncSession, actor: Actor, file_id: UUID) -> File:

@@ -30,6 +30,10 @@ class Status(StrEnum):
     DELETED = "deleted"
 
 
+WITHOUT_BYTES = frozenset({Status.REJECTED, Status.EXPIRED, Status.DELETED})
+ENDED = frozenset({Status.EXPIRED, Status.DELETED})
+
+
 class RejectedReason(StrEnum):
     SIZE_MISMATCH = "size_mismatch"
     CHECKSUM_MISMATCH = "checksum_mismatch"
@@ -141,7 +145,7 @@ class File(Aggregate):
 
     @property
     def needs_no_bytes(self) -> bool:
-        return self.status in {Status.REJECTED, Status.EXPIRED, Status.DELETED}
+        return self.status in WITHOUT_BYTES
 
     def bytes_arrived(self, *, received_sha256: str | None = None) -> None:
         if self.status != Status.PENDING:
@@ -198,7 +202,7 @@ class File(Aggregate):
 
     def require_existence(self) -> None:
         """Raises FileGone. What is over may still be deleted."""
-        if self.status in {Status.EXPIRED, Status.DELETED}:
+        if self.status in ENDED:
             raise FileGone
 
     def require_changeable(self) -> None:
@@ -211,7 +215,7 @@ class File(Aggregate):
 
     def require_content(self) -> None:
         """Raises FileGone or FileNotReady where there is nothing to download."""
-        if self.status in {Status.EXPIRED, Status.DELETED} or self.is_over:
+        if self.status in ENDED or self.is_over:
             raise FileGone
         if self.status != Status.AVAILABLE:
             raise FileNotReady(file_status=self.status)

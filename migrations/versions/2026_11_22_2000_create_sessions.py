@@ -14,6 +14,8 @@ TIME = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     op.add_column("accounts", sa.Column("deleted_at", TIME))
+    op.alter_column("accounts", "email", nullable=True)
+    op.create_check_constraint(op.f("ck_accounts_email"), "accounts", "email IS NOT NULL OR deleted_at IS NOT NULL")
     _create_sessions()
     _create_one_time_tokens()
     _create_service_tokens()
@@ -22,6 +24,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("service_tokens", "signing_keys", "one_time_tokens", "refresh_tokens", "sessions"):
         op.drop_table(table)
+    op.drop_constraint("ck_accounts_email", "accounts")
+    op.execute("UPDATE accounts SET email = id || '@closed.invalid' WHERE email IS NULL")
+    op.alter_column("accounts", "email", nullable=False)
     op.drop_column("accounts", "deleted_at")
 
 
@@ -39,6 +44,7 @@ def _create_sessions() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_sessions"),
     )
     op.create_index("ix_sessions_account_id", "sessions", ["account_id"])
+    op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
     op.create_table(
         "refresh_tokens",
         sa.Column("hash", sa.LargeBinary(), nullable=False),
@@ -50,6 +56,7 @@ def _create_sessions() -> None:
         sa.PrimaryKeyConstraint("hash", name="pk_refresh_tokens"),
     )
     op.create_index("ix_refresh_tokens_session_id", "refresh_tokens", ["session_id"])
+    op.create_index("ix_refresh_tokens_expires_at", "refresh_tokens", ["expires_at"])
 
 
 def _create_one_time_tokens() -> None:
@@ -66,6 +73,7 @@ def _create_one_time_tokens() -> None:
         sa.PrimaryKeyConstraint("hash", name="pk_one_time_tokens"),
     )
     op.create_index("ix_one_time_tokens_account_id", "one_time_tokens", ["account_id"])
+    op.create_index("ix_one_time_tokens_expires_at", "one_time_tokens", ["expires_at"])
 
 
 def _create_service_tokens() -> None:

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from litestar import Litestar
 from api.app import create_app
 from domain.accounts.model import Account
 from domain.actor import Scope
-from domain.aggregate import new_id
+from domain.sessions.model import Session
 from infra.settings import Settings
 from tests.database import Database
 from tests.factories import an_account
@@ -25,6 +26,7 @@ class Client:
     account: Account
     http: httpx.AsyncClient
     headers: dict[str, str]
+    session_id: UUID | None = None
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {**self.headers, **options.pop("headers", {})}
@@ -84,9 +86,11 @@ async def anonymous(app: Litestar) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def client_of(account: Account, app: Litestar, http: httpx.AsyncClient) -> Client:
-    token = app.state.access_tokens.issue(account.id, new_id()).token
-    return Client(account, http, {"Authorization": f"Bearer {token}"})
+async def client_of(account: Account, app: Litestar, http: httpx.AsyncClient, database: Database) -> Client:
+    async with database.sessions.begin() as session:
+        session.add(begun := Session.begin(account.id, user_agent=None))
+    token = app.state.access_tokens.issue(account.id, begun.id).token
+    return Client(account, http, {"Authorization": f"Bearer {token}"}, begun.id)
 
 
 async def service_of(client: Client, *scopes: Scope) -> Client:
@@ -97,10 +101,10 @@ async def service_of(client: Client, *scopes: Scope) -> Client:
 
 @pytest.fixture
 async def client(app: Litestar, anonymous: httpx.AsyncClient, database: Database) -> Client:
-    return await client_of(await database.save(an_account()), app, anonymous)
+    return await client_of(await database.save(an_account()), app, anonymous, database)
 
 
 @pytest.fixture
 async def stranger(app: Litestar, anonymous: httpx.AsyncClient, database: Database) -> Client:
     """Another account's client."""
-    return await client_of(await database.save(an_account()), app, anonymous)
+    return await client_of(await database.save(an_account()), app, anonymous, database)

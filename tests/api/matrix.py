@@ -40,7 +40,17 @@ ROUTES = {
     "POST /v1/accounts": Expected(
         public=True, body={"email": "a@example.com", "password": "correct horse", "name": "Ada"}
     ),
+    "POST /v1/accounts/verify": Expected(public=True, body={"token": "x"}),
+    "GET /v1/me": Expected(),
+    "PATCH /v1/me": Expected(body={"name": "Ada"}),
+    "DELETE /v1/me": Expected(ok=204),
+    "POST /v1/password-resets": Expected(public=True, body={"email": "a@example.com"}),
+    "POST /v1/password-resets/confirm": Expected(public=True, body={"token": "x", "password": "correct horse"}),
     "POST /v1/sessions": Expected(public=True, body={"email": "a@example.com", "password": "correct horse"}),
+    "POST /v1/sessions/refresh": Expected(public=True, body={"refresh_token": "x"}),
+    "GET /v1/sessions": Expected(),
+    "DELETE /v1/sessions/current": Expected(ok=204),
+    "DELETE /v1/sessions/{session_id}": Expected(ok=204),
     "POST /v1/uploads": Expected(body={"name": "a.txt", "size": 3}, scope=Scope.FILES_WRITE, ok=201),
     "POST /v1/uploads/{file_id}/complete": Expected(scope=Scope.FILES_WRITE, ok=202),
     "POST /v1/files": Expected(form=True, scope=Scope.FILES_WRITE, ok=202),
@@ -65,7 +75,11 @@ ROUTES = {
 }
 JSON_ROUTES = [name for name, route in ROUTES.items() if route.body is not None]
 PRIVATE_ROUTES = [name for name, route in ROUTES.items() if not route.public]
-NOT_FOUND = {"{file_id}": "file-not-found", "{token_id}": "service-token-not-found"}
+NOT_FOUND = {
+    "{file_id}": "file-not-found",
+    "{token_id}": "service-token-not-found",
+    "{session_id}": "session-not-found",
+}
 """What is in a path, and the problem where it is not there or not yours."""
 ID_ROUTES = [name for name in ROUTES if id_in(name)]
 

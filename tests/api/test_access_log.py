@@ -83,7 +83,7 @@ async def test_no_secret_is_ever_in_the_log(
     await anonymous.post("/v1/sessions", content=f'{{"password": "{PASSWORD}"', headers=headers)
     await anonymous.get(f"/v1/files?access_token={token}&cursor={token}", headers=headers)
     await anonymous.get("/v1/files", headers={"Authorization": f"Bearer {token}x"})
-    monkeypatch.setattr("api.routes.accounts.log_in", _fails)
+    monkeypatch.setattr("api.routes.sessions.log_in", _fails)
     assert (await anonymous.post("/v1/sessions", json=person)).status_code == 500
 
     signature = upload.json()["upload"]["parts"][0]["url"].rpartition("=")[2]

@@ -11,6 +11,7 @@ from litestar import Litestar
 from api.openapi import described
 from domain.actor import Scope
 from domain.aggregate import new_id
+from domain.sessions.model import Session
 from infra.storage import Storage
 from tests.api.conftest import Client, service_of
 from tests.api.matrix import NOT_FOUND, ROUTES, Expected, assert_problem, id_in, place
@@ -38,9 +39,16 @@ async def a_token(client: Client, database: Database, storage: Storage) -> objec
     return (await client.post("/v1/service-tokens", json={"name": "a", "scopes": ["files:read"]})).json()["id"]
 
 
+async def a_session(client: Client, database: Database, storage: Storage) -> object:
+    async with database.sessions.begin() as session:
+        session.add(begun := Session.begin(client.account.id, user_agent=None))
+    return begun.id
+
+
 THINGS: dict[str | None, Thing] = {
     "{file_id}": a_file,
     "{token_id}": a_token,
+    "{session_id}": a_session,
     "POST /v1/uploads/{file_id}/complete": an_upload,
 }
 """What is in a path, as whoever asks has it: by its place, or for one route."""
@@ -101,9 +109,9 @@ async def test_nobody_and_forgers_are_told_the_same(ask: Ask, app: Litestar) -> 
             assert_refused(name, await ask(name).with_token(token), 401, "bad-token")
 
 
-async def test_the_right_account_may(ask: Ask, client: Client) -> None:
-    for name in PRIVATE:
-        assert (await ask(name).by(client)).status_code == ROUTES[name].ok, name
+@pytest.mark.parametrize("name", PRIVATE)
+async def test_the_right_account_may(name: str, ask: Ask, client: Client) -> None:
+    assert (await ask(name).by(client)).status_code == ROUTES[name].ok
 
 
 async def test_another_account_finds_nothing(ask: Ask, stranger: Client) -> None:

@@ -48,7 +48,7 @@ def reaching(settings: Settings, database: Database) -> Reaching:
             running(msgspec.structs.replace(settings, **changed)) as app,
             http_client(app) as http,
         ):
-            yield await client_of(account, app, http)
+            yield await client_of(account, app, http, database)
 
     return reach
 

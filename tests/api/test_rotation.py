@@ -66,14 +66,14 @@ async def listed(waybill: Run) -> Any:
 
 
 async def test_old_tokens_verify_and_new_ones_are_made_with_the_new_keys(
-    waybill: Run, app: Litestar, client: Client, anonymous: httpx.AsyncClient
+    database: Database, waybill: Run, app: Litestar, client: Client, anonymous: httpx.AsyncClient
 ) -> None:
     service = await service_of(client, Scope.FILES_READ)
 
     result = await waybill("keys", "rotate")
 
     assert result.exit_code == 0, result.output
-    later = await client_of(client.account, app, anonymous)
+    later = await client_of(client.account, app, anonymous, database)
     later_service = await service_of(client, Scope.FILES_READ)
     for each in (client, service, later, later_service):
         assert (await each.get("/v1/files")).status_code == 200
@@ -116,7 +116,7 @@ async def test_what_no_key_opens_any_more_is_not_done_twice(
     await client.post("/v1/uploads", json=UPLOAD, headers=KEY)
     keyfile.rotate(Path(environment["WAYBILL_LOCAL_KEY_FILE"]), paserk.new_local(), keep_for=None)
     assert_problem(await client.get("/v1/files"), 401, "bad-token")
-    later = await client_of(client.account, app, anonymous)
+    later = await client_of(client.account, app, anonymous, database)
 
     again = await later.post("/v1/uploads", json=UPLOAD, headers=KEY)
 

@@ -23,11 +23,11 @@ MINUTE = timedelta(minutes=1)
 class Forger:
     """Makes tokens like ours, with our very keys, but for what is asked otherwise."""
 
-    def __init__(self, app: Litestar, account_id: object) -> None:
+    def __init__(self, app: Litestar, account_id: object, session_id: object = None) -> None:
         self.key, self.issuer = app.state.local_keys.current, app.state.settings.public_url
         self.signing_key = secret_keys(app.state.settings).current
         moment = now().replace(microsecond=0)
-        ids = {"sub": str(account_id), "sid": str(new_id()), "jti": str(new_id())}
+        ids = {"sub": str(account_id), "sid": str(session_id or new_id()), "jti": str(new_id())}
         ours = {"iss": self.issuer, "aud": self.issuer, "typ": "access"}
         self.claims: dict[str, Any] = ours | ids | times(moment, moment, moment + 15 * MINUTE)
 
@@ -114,7 +114,7 @@ def signing_key() -> bytes:
 
 @pytest.fixture
 def forger(app: Litestar, client: Client) -> Forger:
-    return Forger(app, client.account.id)
+    return Forger(app, client.account.id, client.session_id)
 
 
 async def ask(http: httpx.AsyncClient, authorization: str) -> httpx.Response:

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from api.tokens import AccessTokens
 from consumers.subscription import discover
 from domain.accounts.model import Account
-from domain.aggregate import new_id
+from domain.sessions.model import Session
 from infra.keyring import local_keys
 from infra.services.data_dir import DataDir
 from infra.settings import Settings
@@ -97,7 +97,9 @@ async def house(
     env = {**os.environ, **environment, "WAYBILL_PUBLIC_URL": url}
     account = await database.save(an_account())
     tokens = AccessTokens(local_keys(settings), issuer=url)
-    headers = {"Authorization": f"Bearer {tokens.issue(account.id, new_id()).token}"}
+    async with database.sessions.begin() as session:
+        session.add(begun := Session.begin(account.id, user_agent=None))
+    headers = {"Authorization": f"Bearer {tokens.issue(account.id, begun.id).token}"}
     async with (
         Supervisor(backoff=Backoff(first=0.05)) as supervisor,
         httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http,

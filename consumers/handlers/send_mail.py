@@ -1,0 +1,46 @@
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from consumers.letters import letter
+from consumers.subscription import Unmendable, consumes
+from domain.accounts.events import AccountRegistered, PasswordResetRequested
+from domain.accounts.model import Account
+from domain.accounts.one_time import Purpose, mint
+from infra.failpoints import failpoint
+from infra.mailer import Mailer, MailRefused
+from infra.settings import Settings
+from outbox.session import Sessions
+
+
+@consumes(AccountRegistered, PasswordResetRequested)
+async def send_mail(
+    session: AsyncSession,
+    event: AccountRegistered | PasswordResetRequested,
+    event_id: UUID,
+    sessions: Sessions,
+    mailer: Mailer,
+    settings: Settings,
+) -> None:
+    """Send what the event asks for. After a crash it may go twice, with the same Message-ID; each one's token works."""
+    purpose = Purpose.VERIFICATION if isinstance(event, AccountRegistered) else Purpose.PASSWORD_RESET
+    to = _addressee(await session.get(Account, event.account_id), purpose)
+    await session.rollback()  # no connection is held while the mail server works
+    if to is None:
+        return
+    minted = mint(event.account_id, purpose)
+    async with sessions.begin() as before:  # not with the delivery: whoever reads the mail at once can use its token
+        before.add(minted.stored)
+    values = {"public_url": settings.public_url, "token": minted.token}
+    try:
+        await mailer.send(letter(purpose, id_=str(event_id), to=to, **values))
+    except MailRefused as refused:
+        raise Unmendable(str(refused)) from None
+    failpoint("mail.after_send")
+
+
+def _addressee(account: Account | None, purpose: Purpose) -> str | None:
+    """None where there is nothing (more) to say."""
+    if account is None or not account.is_open or (purpose is Purpose.VERIFICATION and account.is_verified):
+        return None
+    return account.email

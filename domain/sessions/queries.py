@@ -1,0 +1,26 @@
+"""What one can ask of sessions."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.actor import Actor
+from domain.aggregate import now
+from domain.sessions.model import Session
+
+
+async def session_is_alive(session: AsyncSession, session_id: UUID) -> bool:
+    """Whether it was neither revoked nor has run out."""
+    alive = (Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > now())
+    return bool(await session.scalar(select(exists().where(*alive))))
+
+
+def own_sessions(actor: Actor, *, after: UUID | None, limit: int) -> Select[Any]:
+    """The actor's living sessions, newest first: ids are made in the order of time. Raises PersonOnly."""
+    owner = Session.account_id == actor.as_person().account_id
+    query = select(Session).where(owner, Session.revoked_at.is_(None), Session.expires_at > now())
+    if after is not None:
+        query = query.where(Session.id < after)
+    return query.order_by(Session.id.desc()).limit(limit)

@@ -1,0 +1,120 @@
+"""A forgotten password is replaced by whoever reads the mail, and by nobody else."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import httpx
+import msgspec
+import pytest
+from litestar import Litestar
+
+from domain.accounts import passwords
+from domain.accounts.events import PasswordResetRequested
+from domain.accounts.one_time import Purpose, mint
+from domain.aggregate import now
+from tests.api.conftest import Client, client_of
+from tests.api.matrix import assert_problem
+from tests.api.test_accounts import a_token
+from tests.database import Database
+from tests.factories import an_account
+
+OLD, NEW = "the old password", "quite another password"
+
+
+@pytest.fixture
+async def client(app: Litestar, anonymous: httpx.AsyncClient, database: Database) -> Client:
+    """One whose account has a password."""
+    account = an_account(password_hash=await passwords.hashed(OLD, email=""))
+    return await client_of(await database.save(account), app, anonymous, database)
+
+
+async def log_in(client: Client, password: str) -> httpx.Response:
+    credentials = {"email": client.account.email, "password": password}
+    return await client.http.post("/v1/sessions", json=credentials)
+
+
+async def confirm(http: httpx.AsyncClient, token: str, password: str = NEW) -> httpx.Response:
+    return await http.post("/v1/password-resets/confirm", json={"token": token, "password": password})
+
+
+async def test_asking_for_a_reset_announces_it_without_saying_whose_address_it_was(
+    client: Client, anonymous: httpx.AsyncClient, database: Database
+) -> None:
+    response = await anonymous.post("/v1/password-resets", json={"email": str(client.account.email).upper()})
+
+    assert (response.status_code, response.content) == (202, b"")
+    (event,) = await database.recorded()
+    assert event == PasswordResetRequested(account_id=client.account.id)
+    assert set(msgspec.to_builtins(event)) == {"account_id"}
+
+
+async def test_an_unknown_address_gets_the_same_answer_as_late(
+    client: Client, anonymous: httpx.AsyncClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.routes.accounts.RESET_SECONDS", 2.0)
+    answers = [
+        await anonymous.post("/v1/password-resets", json={"email": email}, headers={"X-Request-Id": "r"})
+        for email in (client.account.email, "nobody@example.com", "no address")
+    ]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    assert len({(tuple(answer.headers.items()), answer.content) for answer in answers}) == 1
+    assert all(2.0 <= answer.elapsed.total_seconds() < 3.0 for answer in answers)
+    assert len(await database.recorded()) == 1
+
+
+async def test_the_mails_token_sets_another_password_and_ends_every_session(
+    client: Client, anonymous: httpx.AsyncClient, database: Database
+) -> None:
+    refresh_token = (await log_in(client, OLD)).json()["refresh_token"]
+    others = await a_token(database, client, Purpose.PASSWORD_RESET)
+    token = await a_token(database, client, Purpose.PASSWORD_RESET)
+    assert (await client.get("/v1/me")).status_code == 200
+
+    assert (await confirm(anonymous, token)).status_code == 204
+
+    assert (await log_in(client, NEW)).status_code == 201
+    assert_problem(await log_in(client, OLD), 401, "wrong-credentials")
+    assert_problem(await client.get("/v1/me"), 401, "bad-token")
+    refreshed = await anonymous.post("/v1/sessions/refresh", json={"refresh_token": refresh_token})
+    assert_problem(refreshed, 401, "bad-refresh-token")
+    for used_up in (token, others):
+        assert_problem(await confirm(anonymous, used_up), 422, "bad-one-time-token")
+
+
+async def test_whoever_read_the_mail_has_verified_the_address(
+    client: Client, anonymous: httpx.AsyncClient, database: Database
+) -> None:
+    await confirm(anonymous, await a_token(database, client, Purpose.PASSWORD_RESET))
+
+    assert (await database.get(client.account)).is_verified
+
+
+async def test_only_a_good_token_for_this_purpose_sets_a_password(
+    client: Client, stranger: Client, anonymous: httpx.AsyncClient, database: Database
+) -> None:
+    late = await a_token(database, client, Purpose.PASSWORD_RESET, expires_at=now())
+    for token in ("x", late, await a_token(database, client, Purpose.VERIFICATION)):
+        assert_problem(await confirm(anonymous, token), 422, "bad-one-time-token")
+    theirs = await a_token(database, stranger, Purpose.PASSWORD_RESET)
+    assert (await confirm(anonymous, theirs)).status_code == 204
+
+    assert (await log_in(client, OLD)).status_code == 201
+
+
+@pytest.mark.parametrize("password", ["too short", "x" * 129])
+async def test_a_password_must_be_as_good_as_a_first_one(
+    password: str, client: Client, anonymous: httpx.AsyncClient, database: Database
+) -> None:
+    token = await a_token(database, client, Purpose.PASSWORD_RESET)
+
+    problem = assert_problem(await confirm(anonymous, token, password), 422, "invalid")
+
+    assert problem["errors"][0]["field"] == "password"
+    assert (await confirm(anonymous, token)).status_code == 204
+
+
+async def test_a_reset_is_good_for_an_hour() -> None:
+    stored = mint(UUID(int=0), Purpose.PASSWORD_RESET).stored
+
+    assert stored.expires_at - stored.created_at == timedelta(hours=1)
