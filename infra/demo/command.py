@@ -63,5 +63,5 @@ async def _run(data_dir: Path, url: str | None, port: int | None, report: Report
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # end as tidily as on Ctrl-C
     with tempfile.TemporaryDirectory(prefix="waybill-demo-") as directory:
         async with somewhere(url, data_dir, port, report) as address:
-            await travel(address, Path(directory), report)
+            await travel(address, Path(directory), report, maildir=data_dir / "mail" if url is None else None)
     report.summary(address)

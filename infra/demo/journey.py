@@ -31,6 +31,7 @@ def steps(samples: Samples) -> list[Step]:
     return [
         Step("ask whether it is ready", health.is_ready),
         Step("register", account.register),
+        Step("verify by the mail received", account.verify),
         Step("log in", account.log_in),
         Step(f"upload {picture.name} as a form", partial(uploads.by_form, sample=picture)),
         Step(f"upload {archive.name} straight to S3", partial(uploads.in_parts, sample=archive)),
@@ -45,15 +46,15 @@ def steps(samples: Samples) -> list[Step]:
     ]
 
 
-async def travel(url: str, directory: Path, report: Report) -> None:
-    """Take every step with the Waybill at `url`; what is sent is made in `directory`.
+async def travel(url: str, directory: Path, report: Report, *, maildir: Path | None) -> None:
+    """Take every step with the Waybill at `url`; what is sent is made in `directory`, mail is looked for in `maildir`.
 
     Raises:
         DemoFailed: with the title of the first step that did not hold, and what was seen.
 
     """
     samples = await asyncio.to_thread(Samples.make, directory)
-    async with Traveller.to(url, samples) as traveller:
+    async with Traveller.to(url, samples, maildir) as traveller:
         for step in steps(samples):
             await timed(step.title, partial(step.take, traveller), report)
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ class Traveller:
     api: httpx.AsyncClient
     s3: httpx.AsyncClient
     samples: Samples
+    maildir: Path | None = None
+    """Where our mail arrives; None where we cannot look."""
     email: str = ""
     password: str = ""
     file_ids: dict[str, str] = field(default_factory=dict)
@@ -29,14 +32,14 @@ class Traveller:
 
     @classmethod
     @asynccontextmanager
-    async def to(cls, url: str, samples: Samples) -> AsyncIterator[Self]:
+    async def to(cls, url: str, samples: Samples, maildir: Path | None) -> AsyncIterator[Self]:
         """One for the Waybill at `url`; a proxy of the environment is not asked the way to this machine."""
         abroad = urlsplit(url).hostname not in LOOPBACK
         async with (
             httpx.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=abroad) as api,
             httpx.AsyncClient(timeout=TIMEOUT, trust_env=abroad) as s3,
         ):
-            yield cls(api, s3, samples)
+            yield cls(api, s3, samples, maildir)
 
     async def ask(self, method: str, path: str, *, expect: int, **options: Any) -> httpx.Response:
         """Ask the API.

@@ -36,7 +36,8 @@ def _tells_everything(output: str) -> None:
         "upload backup-of-monday.bin straight to S3  30.0 MiB, 2 parts",
         'download naïve "résumé" — 報告 Отчёт.txt',
         "upload with a wrong checksum  checksum_mismatch",
-        "Everything held: 21 steps and 16 events",
+        "verify by the mail received  “Confirm your address”",
+        "Everything held: 22 steps and 16 events",
     ):
         assert said in output
     for type_, times in (("uploaded", 5), ("available", 4), ("indexed", 4), ("rejected", 1), ("deleted", 1)):
