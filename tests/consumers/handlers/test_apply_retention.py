@@ -5,8 +5,11 @@ from datetime import timedelta
 from redis.asyncio import Redis
 
 from consumers.handlers.apply_retention import apply_retention
+from domain.accounts.model import Account
+from domain.accounts.one_time import Purpose, mint
 from domain.aggregate import now
 from domain.schedule.events import RetentionDue
+from domain.sessions.model import Session, issue
 from infra.settings import Settings
 from tests.consumers.handlers.conftest import Handle
 from tests.consumers.steps import STREAM, publish
@@ -70,4 +73,23 @@ async def test_commands_alone_are_a_next_part_too(
     await handle(apply_retention, RetentionDue(due_at=now()), redis, settings)
 
     assert await database.rows("SELECT 1 FROM commands") == []
+    assert await next_part(database, 1) is not None
+
+
+async def test_credentials_that_ran_out_long_ago_are_forgotten_and_no_others(
+    handle: Handle, owner: Account, database: Database, redis: Redis, settings: Settings
+) -> None:
+    old, recent = now() - timedelta(days=settings.retention_days, minutes=1), now() - timedelta(days=1)
+    for expires_at in (old, recent):
+        begun, minted = Session.begin(owner.id, user_agent=None), mint(owner.id, Purpose.VERIFICATION).stored
+        begun.expires_at = minted.expires_at = expires_at
+        async with database.sessions.begin() as session:
+            session.add(begun)
+            await session.flush()
+            session.add_all([issue(begun)[1], minted])
+
+    await handle(apply_retention, RetentionDue(due_at=now()), redis, settings)
+
+    for table in ("sessions", "refresh_tokens", "one_time_tokens"):
+        assert await database.rows(f"SELECT expires_at FROM {table}") == [(recent,)]  # noqa: S608
     assert await next_part(database, 1) is not None
