@@ -1,14 +1,22 @@
 """A mail is what it should be, whatever is in it, and a refusal says whether it is for good and nothing else."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from infra.mailer import Mail, Mailer, MailError, MailRefused
 from infra.settings import Settings, SettingsError
@@ -152,6 +160,29 @@ async def test_credentials_of_the_url_are_used_and_wrong_ones_are_not_for_good()
     assert (b"me@a", b"p@ss") in far_end.logins
     assert type(caught.value) is MailError
     assert "wrong" not in _everything_of(caught.value)
+
+
+async def test_a_server_that_offers_tls_and_cannot_show_who_it_is_gets_nothing(tmp_path: Path) -> None:
+    far_end = FarEnd()
+
+    with pytest.raises(MailError) as caught:
+        await send(far_end, a_mail(), tls_context=self_signed(tmp_path))
+
+    assert type(caught.value) is MailError
+    assert far_end.envelopes == []
+
+
+def self_signed(directory: Path) -> ssl.SSLContext:
+    key, moment = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    named = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    lasting = named.not_valid_before(moment).not_valid_after(moment + timedelta(days=1)).serial_number(1)
+    certificate = lasting.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (directory / "server.pem").write_bytes(private + certificate)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "server.pem")
+    return context
 
 
 @pytest.mark.parametrize("mail_from", ["", "Waybill", "Waybill <>"])
