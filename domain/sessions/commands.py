@@ -72,8 +72,9 @@ async def refresh(session: AsyncSession, command: Refresh) -> LoggedIn:
 
 async def end_session(session: AsyncSession, actor: Actor, command: EndSession) -> None:
     """Raises SessionNotFound, PersonOnly."""
+    person = actor.as_person()
     found = await session.get(Session, command.session_id, with_for_update=True)
-    if found is None or not actor.as_person().owns(found.account_id) or not found.is_alive:
+    if found is None or not person.owns(found.account_id) or not found.is_alive:
         raise SessionNotFound
     found.revoke()
 
