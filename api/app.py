@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from litestar import Litestar
+from litestar.datastructures import State
 
 from api.access_log import access_log
 from api.auth import Authentication
@@ -31,31 +32,14 @@ from outbox.session import session_factory
 def create_app(settings: Settings | None = None) -> Litestar:
     """Raises SettingsError where it cannot start with these settings."""
     settings = settings or load_settings()
-    local, secret = local_keys(settings), secret_keys(settings)
-
-    @asynccontextmanager
-    async def resources(app: Litestar) -> AsyncIterator[None]:
-        app.state.settings, app.state.local_keys = settings, local
-        app.state.access_tokens = AccessTokens(local, issuer=settings.public_url)
-        async with AsyncExitStack() as stack:
-            engine = create_engine(settings.database_url, application_name="waybill-api")
-            stack.push_async_callback(engine.dispose)
-            app.state.sessions = factory = session_factory(engine)
-            app.state.signing_keys = keys = SigningKeys(secret, factory)
-            app.state.service_tokens = ServiceTokens(keys, factory, issuer=settings.public_url)
-            app.state.liveness = Liveness(factory)
-            app.state.redis = streams.connect(settings.redis_url)
-            stack.push_async_callback(app.state.redis.aclose)
-            app.state.rates = Rates(app.state.redis, secret=local.current.to_paserk(), scale=settings.rate_limit_scale)
-            app.state.storage = await stack.enter_async_context(Storage.connect(settings))
-            yield
-
+    local_keys(settings), secret_keys(settings)  # nobody could log in without
     app = Litestar(
         route_handlers=[
             *(*accounts.ROUTES, *sessions.ROUTES, *service_tokens.ROUTES),
             *(*uploads.ROUTES, *files.ROUTES, *machines.ROUTES),
         ],
-        lifespan=[resources],
+        lifespan=[_resources],
+        state=State({"settings": settings}),
         middleware=[Authentication, CommandMiddleware()],
         guards=[takes_json, within_limits],
         request_class=JsonRequest,
@@ -69,3 +53,23 @@ def create_app(settings: Settings | None = None) -> Litestar:
     )
     app.asgi_handler = access_log(app.asgi_handler)
     return app
+
+
+@asynccontextmanager
+async def _resources(app: Litestar) -> AsyncIterator[None]:
+    """What lives as long as the process serves, by the settings in the state."""
+    settings: Settings = app.state.settings
+    app.state.local_keys = local = local_keys(settings)
+    app.state.access_tokens = AccessTokens(local, issuer=settings.public_url)
+    async with AsyncExitStack() as stack:
+        engine = create_engine(settings.database_url, application_name="waybill-api")
+        stack.push_async_callback(engine.dispose)
+        app.state.sessions = factory = session_factory(engine)
+        app.state.signing_keys = keys = SigningKeys(secret_keys(settings), factory)
+        app.state.service_tokens = ServiceTokens(keys, factory, issuer=settings.public_url)
+        app.state.liveness = Liveness(factory)
+        app.state.redis = streams.connect(settings.redis_url)
+        stack.push_async_callback(app.state.redis.aclose)
+        app.state.rates = Rates(app.state.redis, secret=local.current.to_paserk(), scale=settings.rate_limit_scale)
+        app.state.storage = await stack.enter_async_context(Storage.connect(settings))
+        yield

@@ -17,6 +17,7 @@ from infra.embedded import EmbeddedStack
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
 from migrations.command import alembic_config
+from tests import memory
 from tests.database import Database
 from tests.secrecy import found_in_database, found_in_logs, found_in_text
 
@@ -44,9 +45,11 @@ def no_log_holds_a_secret(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStack]:
-    async with EmbeddedStack(tmp_path_factory.mktemp("stack"), postgres_settings=FAST) as running:
-        os.environ.update({k: v for k, v in running.environment.items() if k.startswith("AWS_")})
-        yield running
+    with memory.directory(otherwise=tmp_path_factory.mktemp("stack")) as path:
+        async with EmbeddedStack(path, postgres_settings=FAST) as running:
+            os.environ.update({k: v for k, v in running.environment.items() if k.startswith("AWS_")})
+            yield running
+        assert found_in_logs(path) == []
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +70,7 @@ async def environment(stack: EmbeddedStack, template: str) -> AsyncIterator[dict
     name = f"test_{uuid4().hex}"
     admin_url = stack.environment["WAYBILL_DATABASE_URL"].replace("/waybill?", "/postgres?")
     admin = await asyncpg.connect(admin_url)
-    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}')
+    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE {template} STRATEGY FILE_COPY')
     url = admin_url.replace("/postgres?", f"/{name}?")
     yield stack.environment | {
         "WAYBILL_DATABASE_URL": url,

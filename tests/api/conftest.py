@@ -14,7 +14,8 @@ from api.app import create_app
 from domain.accounts.model import Account
 from domain.actor import Scope
 from domain.sessions.model import Session
-from infra.settings import Settings
+from infra.embedded import EmbeddedStack
+from infra.settings import Settings, load_settings
 from tests.database import Database
 from tests.factories import an_account
 
@@ -53,9 +54,10 @@ def plain_logs() -> None:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Litestar]:
+async def running(settings: Settings, app: Litestar | None = None) -> AsyncIterator[Litestar]:
     """Its lifespan lives in a task of its own: pytest would enter and leave it in two."""
-    app, started, ended = create_app(settings), asyncio.Event(), asyncio.Event()
+    app = app or create_app(settings)
+    started, ended = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:
         async with app.lifespan():
@@ -69,9 +71,17 @@ async def running(settings: Settings) -> AsyncIterator[Litestar]:
     await living
 
 
+@pytest.fixture(scope="session")
+def built(stack: EmbeddedStack) -> Litestar:
+    """The app without its resources: to build it takes longer than most tests."""
+    return create_app(load_settings(stack.environment))
+
+
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[Litestar]:
-    async with running(settings) as app:
+async def app(built: Litestar, settings: Settings) -> AsyncIterator[Litestar]:
+    """With this test's resources."""
+    built.state.settings = settings
+    async with running(settings, built) as app:
         yield app
 
 

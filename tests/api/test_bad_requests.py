@@ -29,7 +29,7 @@ BAD_CURSORS = [
     *(cursor(["9999-12-31T23:59:59-23:59", ID]), cursor(["2020-01-01T00:00:00Z", "x"])),
 ]
 BAD_QUERIES = ["limit=0", "limit=201", "limit=x", "limit=", "limit=1.5", f"limit={10**30}", "limit=%00"]
-BAD_FILTERS = ["status=x", "status=", "type=%00", "type=%ff", f"type={'a' * 256}", f"q={'a' * 1001}"]
+BAD_FILTERS = ["status=x", "status=", "type=%00", "type=%ff", f"type={'a' * 256}"]
 ODD_FILTERS = [
     "q=%00",
     "q=%ff%fe",
@@ -39,6 +39,7 @@ ODD_FILTERS = [
     "zzz=1",
     "%00=%00",
     "type=image%25_",
+    f"q={'a' * 10_000}",
 ]
 
 
@@ -65,7 +66,8 @@ async def test_an_id_that_is_none_or_unknown_or_anothers_is_not_found(
 ) -> None:
     theirs = await database.save(an_available_file(owner_id=stranger.account.id))
     for name, file_id in product(ID_ROUTES, ("x", "%00", "..%2f", "1", ID[:-1], ID, str(theirs.id))):
-        response = await client.request(*place(name, file_id))
+        body: dict[str, Any] = {"json": {}} if name.startswith("PATCH") else {}
+        response = await client.request(*place(name, file_id), **body)
         assert response.status_code == 404, (name, file_id)
         if not name.startswith("HEAD"):
             assert_problem(response, 404, NOT_FOUND[id_in(name) or ""] if len(file_id) == len(ID) else "not-found")

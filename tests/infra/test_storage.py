@@ -1,6 +1,7 @@
 """The storage contract, held by rclone and by moto alike."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from uuid import uuid4
@@ -18,6 +19,7 @@ MIB = 1024 * 1024
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # moto's own access log tells every presigned URL
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
@@ -39,7 +41,7 @@ async def content(storage: Storage, key: str) -> bytes:
 
 
 async def test_what_is_put_can_be_read_measured_copied_and_deleted(any_storage: Storage) -> None:
-    key, copy = f"files/{uuid4()}", f"files/{uuid4()}"
+    key, copy = f"contract/{uuid4()}", f"contract/{uuid4()}"
 
     await any_storage.put(key, b"hello", content_type="text/plain")
     await any_storage.copy(key, copy)
@@ -54,7 +56,7 @@ async def test_what_is_put_can_be_read_measured_copied_and_deleted(any_storage: 
 
 
 async def test_the_start_of_an_object_can_be_read_alone(any_storage: Storage) -> None:
-    key = f"files/{uuid4()}"
+    key = f"contract/{uuid4()}"
     await any_storage.put(key, b"hello", content_type="text/plain")
 
     assert await any_storage.read_start(key, 2) == b"he"
@@ -62,7 +64,7 @@ async def test_the_start_of_an_object_can_be_read_alone(any_storage: Storage) ->
 
 
 async def test_an_empty_object_is_an_object(any_storage: Storage) -> None:
-    key = f"files/{uuid4()}"
+    key = f"contract/{uuid4()}"
 
     await any_storage.put(key, b"", content_type="text/plain")
 
@@ -80,7 +82,7 @@ async def test_an_object_that_is_not_there_is_missing(any_storage: Storage) -> N
 
 
 async def test_parts_are_listed_and_become_one_object(any_storage: Storage) -> None:
-    key = f"files/{uuid4()}"
+    key = f"contract/{uuid4()}"
     upload_id = await any_storage.start_multipart(key, content_type="text/plain")
     assert await any_storage.parts(key, upload_id) == []
 
@@ -94,7 +96,7 @@ async def test_parts_are_listed_and_become_one_object(any_storage: Storage) -> N
 
 
 async def test_completing_again_either_changes_nothing_or_says_that_the_upload_is_gone(any_storage: Storage) -> None:
-    key = f"files/{uuid4()}"
+    key = f"contract/{uuid4()}"
     upload_id = await any_storage.start_multipart(key, content_type="text/plain")
     part = await any_storage.put_part(key, upload_id, 1, b"once")
     await any_storage.complete_multipart(key, upload_id, [part])
@@ -106,7 +108,7 @@ async def test_completing_again_either_changes_nothing_or_says_that_the_upload_i
 
 
 async def test_an_aborted_upload_leaves_nothing_and_may_be_aborted_again(any_storage: Storage) -> None:
-    key = f"files/{uuid4()}"
+    key = f"contract/{uuid4()}"
     upload_id = await any_storage.start_multipart(key, content_type="text/plain")
     await any_storage.put_part(key, upload_id, 1, b"half")
 
@@ -120,7 +122,7 @@ async def test_an_aborted_upload_leaves_nothing_and_may_be_aborted_again(any_sto
 
 
 async def test_presigned_urls_write_and_read_with_name_and_type(any_storage: Storage) -> None:
-    key = f"files/{uuid4()}"
+    key = f"contract/{uuid4()}"
     async with httpx.AsyncClient() as http:
         put = await http.put(await any_storage.url_to_put(key, expires_in=60), content=b"hello")
         headers = {"disposition": "attachment; filename*=UTF-8''na%C3%AFve.txt", "content_type": "text/markdown"}
@@ -136,7 +138,7 @@ async def test_presigned_urls_write_and_read_with_name_and_type(any_storage: Sto
 
 
 async def test_presigned_parts_become_one_object(any_storage: Storage) -> None:
-    key = f"files/{uuid4()}"
+    key = f"contract/{uuid4()}"
     upload_id = await any_storage.start_multipart(key, content_type="text/plain")
     bodies = [b"a" * 5 * MIB, b"b" * 10]
     async with httpx.AsyncClient() as http:

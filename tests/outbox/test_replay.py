@@ -122,7 +122,7 @@ async def test_past_events_are_copied_into_another_stream_once(waybill: Run, red
     ("arguments", "message"),
     [
         ((), "either --consumer or --to-stream"),
-        (("--consumer", "nobody"), "no consumer is called nobody; there are apply_retention, expire_files"),
+        (("--consumer", "nobody"), "no consumer is called nobody; there are apply_retention, close_account"),
         (("--to-stream", "waybill:files"), "the relay's own"),
         (("--consumer", "index_file", "--after", "soon"), "neither a position nor a time"),
     ],
