@@ -61,6 +61,10 @@ up: $(READY) ## Run everything on this machine, embedded services included; Ctrl
 test: $(READY) ## Run the tests
 	@$(BIN)/pytest $(ARGS)
 
+.PHONY: chaos
+chaos: $(READY) ## Break everything under load, seeded (CHAOS_SEED), for some 12 minutes; prints what came of it
+	@$(BIN)/pytest tests/chaos -m chaos $(ARGS)
+
 .PHONY: lint
 lint: $(READY) ## Check style, types, import directions, the compose file and the Dockerfile
 	@$(BIN)/ruff check .

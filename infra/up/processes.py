@@ -18,6 +18,7 @@ class Programs:
 
     data_dir: DataDir
     env: Mapping[str, str]
+    waybill: tuple[str, ...] = (sys.executable, "-m", "waybill")
 
     def behind_the_api(self, workers: int) -> list[Program]:
         names = ["worker"] if workers == 1 else [f"worker-{number}" for number in range(1, workers + 1)]
@@ -36,7 +37,7 @@ class Programs:
         """The command `name`, or `arguments`; ready, or done, `within` seconds."""
         return Program(
             name=name,
-            argv=(sys.executable, "-m", "waybill", *(arguments or (name,))),
+            argv=(*self.waybill, *(arguments or (name,))),
             env=self.env,
             log=self.data_dir.log(name),
             ready=ready,
