@@ -1,5 +1,7 @@
 """Postgres: how to connect, one engine per process, and how to tell that it is away from any other error."""
 
+from typing import Any
+
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -20,8 +22,21 @@ AWAY = ("08", "53", "57P")
 """SQLSTATEs, by their beginnings: no connection, no resources, shutting down or starting up."""
 
 
+UNREACHABLE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
+"""What the driver raises while a connection is made and set up."""
+
+
 class DatabaseUnreachable(Exception):
     """Postgres cannot be reached; nothing has happened."""
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    async def set_type_codec(self, *arguments: Any, **options: Any) -> None:
+        """SQLAlchemy's first words on a connection, said where it translates no errors yet."""
+        try:
+            await super().set_type_codec(*arguments, **options)
+        except UNREACHABLE as error:
+            raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
 
 
 async def connect(
@@ -33,9 +48,10 @@ async def connect(
             database_url,
             timeout=CONNECT_TIMEOUT,
             command_timeout=command_timeout,
+            connection_class=_Connection,
             server_settings={**SESSION_SETTINGS, "application_name": application_name},
         )
-    except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+    except UNREACHABLE as error:
         raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
 
 
