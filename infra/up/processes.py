@@ -25,7 +25,7 @@ class Programs:
         return [self.named("relay"), self.named("scheduler"), *(self.named(name, "worker") for name in names)]
 
     def api(self, port: int) -> Program:
-        return self.named("api", "api", "--port", str(port), ready=lambda: _is_live(port))
+        return self.named("api", "api", "--port", str(port), ready=lambda: is_live(port))
 
     def named(
         self,
@@ -46,7 +46,7 @@ class Programs:
         )
 
 
-async def _is_live(port: int) -> bool:
+async def is_live(port: int) -> bool:
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:

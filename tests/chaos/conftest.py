@@ -1,8 +1,10 @@
 """The chaos suite: its own services, so that they may be broken too, and a table of what came of it."""
 
+import itertools
 import os
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +23,8 @@ from infra.up.processes import Programs
 from migrations.command import alembic_config
 from tests.chaos import report
 from tests.chaos.armed import Plan
-from tests.chaos.scene import Scene
+from tests.chaos.s3_proxy import S3Proxy
+from tests.chaos.scene import EVERYTHING, Scene
 from tests.conftest import FAST
 from tests.database import Database
 from tests.factories import an_account
@@ -30,6 +33,8 @@ SEED = int(os.environ.get("CHAOS_SEED", "1"))
 ROOT = Path(__file__).parents[2]
 AT_ONCE = Backoff(first=0.05, factor=1)
 ARMED = (sys.executable, "-m", "tests.chaos.armed")
+REDIS_DATABASES = itertools.cycle(range(16))
+"""One for each scene: an earlier one's processes may still be at work in theirs."""
 
 
 @pytest.fixture(scope="session")
@@ -46,58 +51,98 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 
 
 @pytest.fixture
-async def ground_environment(ground: EmbeddedStack) -> AsyncIterator[dict[str, str]]:
-    """A fresh database, an empty Redis and an empty bucket."""
-    name = f"chaos_{uuid4().hex}"
-    url = ground.environment["WAYBILL_DATABASE_URL"]
-    admin = await asyncpg.connect(url.replace("/waybill?", "/postgres?"))
-    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE waybill')
-    await admin.close()
-    (ground.s3_dir / name.replace("_", "-")).mkdir()
-    yield ground.environment | {
-        "WAYBILL_DATABASE_URL": url.replace("/waybill?", f"/{name}?"),
-        "WAYBILL_S3_BUCKET": name.replace("_", "-"),
-        "WAYBILL_RETRY_BASE_SECONDS": "0.05",
-        "WAYBILL_LEASE_SECONDS": "1",
-    }
-    admin = await asyncpg.connect(url.replace("/waybill?", "/postgres?"))
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+async def scene(
+    ground: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[Scene]:
+    """Nothing runs yet: start what is needed, with what settings are needed."""
+    async with _scene(ground, tmp_path_factory.mktemp("scene")) as scene:
+        scene.begin(_name(request))
+        yield scene
+
+
+@pytest.fixture(scope="session")
+async def shared(ground: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    """Everything runs, for one short scenario after the other."""
+    async with _scene(ground, tmp_path_factory.mktemp("shared")) as scene:
+        await scene.start(*EVERYTHING)
+        yield scene
 
 
 @pytest.fixture
-async def scene(
-    ground: EmbeddedStack, ground_environment: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[Scene]:
-    settings = load_settings({k: v for k, v in ground_environment.items() if k.startswith("WAYBILL_")})
-    data_dir = DataDir.prepare(tmp_path)
+async def alone(scene: Scene) -> Scene:
+    """Everything runs, for this scenario only."""
+    await scene.start(*EVERYTHING)
+    return scene
+
+
+@pytest.fixture
+def running(request: pytest.FixtureRequest) -> Scene:
+    """Everything runs. The short forms share it: starting five processes takes longer than they do."""
+    scene: Scene = request.getfixturevalue("shared" if "short" in request.node.name else "alone")
+    scene.begin(_name(request))
+    return scene
+
+
+@asynccontextmanager
+async def _scene(ground: EmbeddedStack, directory: Path) -> AsyncIterator[Scene]:
+    data_dir = DataDir.prepare(directory)
     port = data_dir.port("api")
-    url = f"http://127.0.0.1:{port}"
-    env = {**os.environ, **ground_environment, "WAYBILL_PUBLIC_URL": url, "PYTHONPATH": str(ROOT)}
-    (tmp_path / "hits").mkdir()
-    engine = create_engine(settings.database_url)
-    redis = streams.connect(settings.redis_url)
-    await redis.flushall()
-    database = Database(settings.database_url, engine)
-    account = await database.save(an_account())
-    ends: list[str] = []
-    async with Supervisor(backoff=AT_ONCE, report=ends.append) as supervisor:
+    hits = directory / "hits"
+    hits.mkdir()
+    async with AsyncExitStack() as leaving:
+        proxy = await leaving.enter_async_context(S3Proxy.before(ground.environment["WAYBILL_S3_ENDPOINT_URL"]))
+        bucket = f"chaos-{uuid4().hex}"
+        (ground.s3_dir / bucket).mkdir()
+        given = ground.environment | {
+            "WAYBILL_DATABASE_URL": await leaving.enter_async_context(_fresh_database(ground, bucket)),
+            "WAYBILL_REDIS_URL": ground.environment["WAYBILL_REDIS_URL"].replace("db=0", f"db={next(REDIS_DATABASES)}"),
+            "WAYBILL_S3_BUCKET": bucket,
+            "WAYBILL_S3_ENDPOINT_URL": proxy.url,
+            "WAYBILL_PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "WAYBILL_RETRY_BASE_SECONDS": "0.05",
+            "WAYBILL_LEASE_SECONDS": "1",
+        }
+        settings = load_settings({name: value for name, value in given.items() if name.startswith("WAYBILL_")})
+        engine = create_engine(settings.database_url)
+        leaving.push_async_callback(engine.dispose)
+        redis = streams.connect(settings.redis_url)
+        leaving.push_async_callback(redis.aclose)
+        await redis.flushdb()
+        database, ends = Database(settings.database_url, engine), list[str]()
+        account = await database.save(an_account())
+        supervisor = await leaving.enter_async_context(Supervisor(backoff=AT_ONCE, report=ends.append))
         yield Scene(
-            name=request.node.name.removeprefix("test_"),
-            seed=SEED,
             stack=ground,
-            programs=Programs(data_dir, env, ARMED),
+            programs=Programs(data_dir, {**os.environ, **given, "PYTHONPATH": str(ROOT)}, ARMED),
             supervisor=supervisor,
             port=port,
             database=database,
             redis=redis,
-            token=AccessTokens(local_key(settings), issuer=url).issue(account.id, new_id()).token,
-            bucket=ground.s3_dir / settings.s3_bucket,
+            s3=proxy,
+            bucket=ground.s3_dir / bucket,
+            token=AccessTokens(local_key(settings), issuer=settings.public_url).issue(account.id, new_id()).token,
             ends=ends,
-            plan=Plan(seed=SEED, hits=str(tmp_path / "hits")),
+            plan=Plan(seed=SEED, hits=str(hits)),
         )
-    await redis.aclose()
-    await engine.dispose()
+
+
+@asynccontextmanager
+async def _fresh_database(ground: EmbeddedStack, name: str) -> AsyncIterator[str]:
+    """The URL of a copy of the migrated one."""
+    url = ground.environment["WAYBILL_DATABASE_URL"]
+    await _administer(url, f'CREATE DATABASE "{name}" TEMPLATE waybill')
+    yield url.replace("/waybill?", f"/{name}?")
+    await _administer(url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _administer(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url.replace("/waybill?", "/postgres?"))
+    await connection.execute(statement)
+    await connection.close()
+
+
+def _name(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name).removeprefix("test_")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

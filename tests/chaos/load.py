@@ -48,7 +48,7 @@ class Load:
     url: str
     token: str
     rate: float
-    seed: int
+    seed: str
     ledger: Ledger = field(default_factory=Ledger)
 
     async def __aenter__(self) -> Self:

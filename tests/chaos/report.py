@@ -1,9 +1,10 @@
 """The table at the end: what each scenario did, and what came of it."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from tests.chaos.hits import NAMES, totals
 from tests.chaos.ledger import Ledger
 from tests.chaos.verdict import Verdict
 
@@ -31,8 +32,8 @@ class Line:
 
 
 LINES: list[Line] = []
-REACHED: Counter[str] = Counter()
-STRUCK: Counter[str] = Counter()
+HITS: set[Path] = set()
+"""Directories in which processes have kept their counts."""
 
 
 def table() -> Iterator[str]:
@@ -44,5 +45,7 @@ def table() -> Iterator[str]:
 
 
 def failpoints() -> Iterator[str]:
-    for name in sorted(REACHED):
-        yield f"{name:<30} reached {REACHED[name]:>7}   ended or failed there {STRUCK[name]:>4}"
+    counts = [totals(directory) for directory in HITS]
+    for name in NAMES:
+        reached, struck = (sum(each[name][i] for each in counts) for i in (0, 1))
+        yield f"{name:<30} reached {reached:>7}   ended or failed there {struck:>4}"

@@ -15,63 +15,64 @@ from redis.asyncio import Redis
 
 from infra.embedded import EmbeddedStack
 from infra.supervision.supervisor import Supervisor
-from infra.up.processes import Programs
+from infra.up.processes import Programs, is_live
 from tests.chaos import report
 from tests.chaos.armed import VARIABLE, Plan
-from tests.chaos.hits import totals
+from tests.chaos.ledger import Known, Ledger
 from tests.chaos.load import Load
+from tests.chaos.s3_proxy import S3Proxy
 from tests.chaos.subscriber import Subscriber
 from tests.chaos.verdict import Verdict, judge, still_open
 from tests.database import Database
 
 FILES = "waybill:files"
-ASKED_FOR = re.compile(r"\S+ (was ended by SIGKILL|exited with code 137) ")
-REST_SECONDS = 90.0
 EVERYTHING = ("api", "relay", "relay-2", "worker", "worker-2")
+KILLED = re.compile(r"\S+ (was ended by SIGKILL|exited with code 137) ")
+REST_SECONDS = 90.0
 
 
 @dataclass
 class Scene:
-    name: str
-    seed: int
     stack: EmbeddedStack
     programs: Programs
     supervisor: Supervisor
     port: int
     database: Database
     redis: Redis
-    token: str
+    s3: S3Proxy
     bucket: Path
+    token: str
     ends: list[str]
     """A line about each end of a process of ours, however it ended."""
     plan: Plan
+    name: str = ""
     faults: int = 0
-    dead: int = 0
-    """Deliveries that are to be given up."""
-    allowed: re.Pattern[str] = ASKED_FOR
-    """Ends of a process that somebody asked for."""
-    dice: random.Random = field(init=False)
+    asked_for: re.Pattern[str] = KILLED
+    """Ends of a process that are no flaw."""
+    files: dict[str, Known] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def begin(self, name: str) -> None:
+        """Another scenario begins here."""
+        self.name, self.faults = name, 0
         self.dice = random.Random(self.seed)  # noqa: S311 - chaos, not a secret
+        self.ends.clear()
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def seed(self) -> str:
+        """Each scenario has dice of its own, and with them Idempotency-Keys of its own."""
+        return f"{self.plan.seed}/{self.name}"
 
     async def start(self, *names: str, **settings: str) -> None:
         """Processes of these names; what stands behind a dash tells several of one kind apart."""
         env = {**self.programs.env, **settings, VARIABLE: msgspec.json.encode(self.plan).decode()}
-        programs = replace(self.programs, env=env)
+        self.programs = replace(self.programs, env=env)
+        named = [(name, name.partition("-")[0]) for name in names]
         await self.supervisor.start(
             *(
-                programs.api(self.port) if name == "api" else programs.named(name, name.partition("-")[0])
-                for name in names
+                self.programs.api(self.port) if command == "api" else self.programs.named(name, command)
+                for name, command in named
             )
         )
-
-    def kill(self, name: str) -> None:
-        self.signal(name, signal.SIGKILL)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """A process that is down already is left alone."""
@@ -86,16 +87,35 @@ class Scene:
             while not await holds():  # noqa: ASYNC110 - other processes set no event of ours
                 await asyncio.sleep(0.05)
 
+    async def is_live(self) -> bool:
+        return await is_live(self.port)
+
+    async def published(self) -> int:
+        """The newest position."""
+        return int((await self.database.rows("SELECT coalesce(max(position), 0) FROM outbox"))[0][0])
+
+    async def more_is_published(self, count: int) -> None:
+        """Returns when there are so many events more."""
+        goal = await self.published() + count
+
+        async def is_there() -> bool:
+            return await self.published() >= goal
+
+        await self.until(is_there)
+
     @asynccontextmanager
     async def under_load(self, rate: float, *, rest: float = REST_SECONDS) -> AsyncIterator[Load]:
         """Inside, clients ask. Then all comes to rest within `rest` seconds, and is found to be as it should."""
         async with Subscriber.following(FILES, self.programs.env["WAYBILL_REDIS_URL"]) as subscriber:
-            async with Load(self.url, self.token, rate, self.seed) as load:
+            url, ledger = f"http://127.0.0.1:{self.port}", Ledger(self.files)
+            async with Load(url, self.token, rate, self.seed, ledger) as load:
                 yield load
-            verdict = await self._judged(load, subscriber, rest)
+            verdict = await self._judged(ledger, subscriber, rest)
+        report.LINES.append(report.Line(self.name, self.plan.seed, self.faults, ledger, verdict))
+        report.HITS.add(Path(self.plan.hits))
         assert not verdict.flaws, "\n".join(verdict.flaws)
 
-    async def _judged(self, load: Load, subscriber: Subscriber, rest: float) -> Verdict:
+    async def _judged(self, ledger: Ledger, subscriber: Subscriber, rest: float) -> Verdict:
         async def is_at_rest() -> bool:
             newest = (await self.database.rows("SELECT max(position) FROM outbox WHERE stream = :s", s=FILES))[0][0]
             return not await still_open(self.database, self.redis) and subscriber.position == (newest or 0)
@@ -103,11 +123,7 @@ class Scene:
         try:
             await self.until(is_at_rest, within=rest)
         except TimeoutError:
-            load.ledger.flaws.append(f"it did not come to rest within {rest:g} s")
-        verdict = await judge(self.database, self.redis, self.bucket, load.ledger, subscriber, dead=self.dead)
-        verdict.add("ends that nobody asked for", (end for end in self.ends if not self.allowed.match(end)))
-        report.LINES.append(report.Line(self.name, self.seed, self.faults, load.ledger, verdict))
-        for name, (reached, struck) in totals(Path(self.plan.hits)).items():
-            report.REACHED[name] += reached
-            report.STRUCK[name] += struck
+            ledger.flaws.append(f"it did not come to rest within {rest:g} s")
+        verdict = await judge(self.database, self.redis, self.bucket, ledger, subscriber)
+        verdict.add("ends that nobody asked for", (end for end in self.ends if not self.asked_for.match(end)))
         return verdict

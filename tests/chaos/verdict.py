@@ -71,10 +71,8 @@ async def still_open(database: Database, redis: Redis) -> int:
     return int(sum(counted) + sum(missing) + sum([await _pending(redis, stream) for stream in STREAMS]))
 
 
-async def judge(
-    database: Database, redis: Redis, bucket: Path, ledger: Ledger, subscriber: Subscriber, *, dead: int = 0
-) -> Verdict:
-    """Everything that is wrong. `dead` is how many deliveries are to have been given up."""
+async def judge(database: Database, redis: Redis, bucket: Path, ledger: Ledger, subscriber: Subscriber) -> Verdict:
+    """Everything that is wrong."""
     verdict = Verdict(flaws=list(ledger.flaws), stranded=await still_open(database, redis))
     for stream in STREAMS:
         rows = [tuple(row) for row in await database.rows(OF_STREAM, stream=stream)]
@@ -85,7 +83,7 @@ async def judge(
         if stream == subscriber.stream:
             _compare(verdict, "entries seen by a subscriber", [row[:2] for row in rows], subscriber.seen)
     verdict.twice = (await database.rows(EFFECTS_TWICE))[0][0]
-    verdict.add("deliveries that were given up", (await database.rows(DEAD))[dead:])
+    verdict.add("deliveries that were given up", await database.rows(DEAD))
     verdict.add("consumers without a subscription", await _unsubscribed(database))
     files = {row.id: row for row in await database.rows(FILES)}
     verdict.add("files that were accepted and are not there", ledger.files.keys() - files.keys())

@@ -109,15 +109,3 @@ async def test_a_worker_without_redis_still_handles_what_is_due(
     ) as running:
         await house.until(is_rejected, within=20)
         assert await ended(running) == 0
-
-
-async def test_a_worker_stopped_in_the_middle_strands_nothing(house: House) -> None:
-    await house.start("api", "relay", "worker")
-    for number in range(20):
-        assert (await house.upload(f"{number}.txt", b"abc")).status_code == 202
-
-    os.kill(house.supervisor.pid("worker"), signal.SIGTERM)
-
-    await house.until(house.nothing_is_open)
-    assert await house.all_are_available()
-    await house.assert_the_stream_is_the_outbox()

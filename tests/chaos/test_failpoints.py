@@ -1,0 +1,69 @@
+"""Processes end, and effects fail, between any two durable writes; each of these places is reached."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from infra.failpoints import FAILPOINTS
+from infra.supervision.program import ProgramError
+from tests.chaos.dose import Dose, doses
+from tests.chaos.hits import totals
+from tests.chaos.scene import EVERYTHING, Scene
+
+OFTEN = 0.004
+"""The chance to end at a failpoint that each event passes."""
+RARELY = {
+    # those that are passed less often, so that a process ends there too
+    "attempt.before_fail": 0.2,
+    "due.after_take": 0.05,
+    "sweep.after_claim": 0.2,
+    "sweep.before_ack": 0.2,
+    "scheduler.after_announce": 0.7,
+    "replay.after_copy": 0.7,
+}
+ERRORS = dict.fromkeys(
+    ("consumer.before_batch_commit", "attempt.before_commit", "finalize.after_object", "remove.after_object"), 0.03
+)
+"""What raises there instead: a handler's failure like any other, after which the attempt is noted and tried again."""
+COPY = "copy:of-everything"
+COPIED = "SELECT position, event_id::text FROM outbox WHERE position <= :last ORDER BY position"
+STRUCK = re.compile(r"\S+ (exited with code 137|was ended by SIGKILL) ")
+
+
+@doses(short=Dose(faults=8, pause=0, rate=100), long=Dose(faults=150, pause=0, rate=330))
+async def test_failpoints(scene: Scene, dose: Dose) -> None:
+    chances = {name: RARELY.get(name, OFTEN) for name in FAILPOINTS}
+    scene.plan = replace(scene.plan, exits=chances, errors=ERRORS)
+    scene.asked_for = STRUCK
+    await scene.start(*EVERYTHING, "scheduler")
+
+    async def struck_often_enough() -> bool:
+        counts = totals(Path(scene.plan.hits))
+        scene.faults = sum(struck for _, struck in counts.values())
+        exercised = {name for name, (reached, _) in counts.items() if reached}
+        return scene.faults >= dose.faults and exercised >= FAILPOINTS.keys() - {"replay.after_copy"}
+
+    async with scene.under_load(dose.rate):
+        await scene.until(struck_often_enough, within=120)
+        await _copy_everything(scene)
+
+    assert not [name for name, (reached, _) in totals(Path(scene.plan.hits)).items() if not reached]
+
+
+async def _copy_everything(scene: Scene) -> None:
+    """`waybill replay --to-stream`, again until it is not struck: each time it goes on where the copy ends."""
+    again = scene.programs.named("replay", "replay", "--to-stream", COPY, "--yes")
+    while True:
+        try:
+            await scene.supervisor.run(again)
+        except ProgramError as struck:
+            assert STRUCK.match(str(struck)), struck  # noqa: PT017 - any other end is a failure
+            await asyncio.sleep(0)
+        else:
+            break
+    found: Any = await scene.redis.xrange(COPY)
+    entries = [(int(f[b"sequence"]), f[b"id"].decode()) for _, f in found]
+    assert entries == [tuple(row) for row in await scene.database.rows(COPIED, last=entries[-1][0])]

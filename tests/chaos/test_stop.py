@@ -1,0 +1,34 @@
+"""SIGTERM under load: every process ends with 0 in time, and nothing waits for a lease to end."""
+
+import asyncio
+import re
+import signal
+
+from tests.chaos.dose import Dose, doses
+from tests.chaos.scene import EVERYTHING, Scene
+
+IN_TIME_SECONDS = 10
+ENDED = re.compile(r"\S+ exited with code 0 ")
+LEASE_SECONDS = 300
+REST_SECONDS = 60
+"""Far less than the lease: whoever had to wait for that came too late."""
+
+
+@doses(short=Dose(faults=1, pause=1.5, rate=100), long=Dose(faults=20, pause=2.5, rate=330))
+async def test_stop_everyone(scene: Scene, dose: Dose) -> None:
+    processes = (*EVERYTHING, "scheduler")
+    scene.asked_for = ENDED
+    await scene.start(*processes, WAYBILL_LEASE_SECONDS=str(LEASE_SECONDS))
+    await asyncio.sleep(1)
+
+    async with scene.under_load(dose.rate, rest=REST_SECONDS):
+        for number in range(1, dose.faults + 1):
+            await asyncio.sleep(dose.pause)
+            for name in processes:
+                scene.signal(name, signal.SIGTERM)
+
+            async def have_all_ended(number: int = number) -> bool:
+                return len(scene.ends) >= number * len(processes)
+
+            await scene.until(have_all_ended, within=IN_TIME_SECONDS)
+            await scene.until(scene.is_live)
