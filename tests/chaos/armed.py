@@ -39,6 +39,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The directory in which each process keeps its counts."""
     exits: Mapping[str, float] = {}
     errors: Mapping[str, float] = {}
+    armed: str | None = None
+    """Failpoints only count once this file is gone."""
     poison: str | None = None
     """While this file exists, files called poison-<consumer>… fail and files called killer-<consumer>… kill."""
 
@@ -59,6 +61,8 @@ def _dice(plan: Plan) -> Callable[[str], None]:
     def reached(failpoint: str) -> None:
         hits.reached(failpoint)
         chance = dice.random()
+        if plan.armed is not None and not Path(plan.armed).exists():
+            return
         if chance < plan.exits.get(failpoint, 0):
             hits.struck(failpoint)
             os._exit(KILLED)
