@@ -27,9 +27,10 @@ def _store_events(session: Session, *_: object) -> None:
 
 
 @listens_for(Aggregate, "expire", propagate=True)
-def _forget_events(aggregate: Aggregate, *_: object) -> None:
-    """What was rolled back has not happened."""
-    aggregate.take_events()
+def _forget_events(aggregate: Aggregate | None, *_: object) -> None:
+    """What was rolled back has not happened. None is what nobody refers to any more, with its events."""
+    if aggregate is not None:
+        aggregate.take_events()
 
 
 def _aggregates(session: Session) -> Iterable[Aggregate]:

@@ -45,7 +45,7 @@ def no_log_holds_a_secret(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStack]:
-    with memory.directory(otherwise=tmp_path_factory.mktemp("stack")) as path:
+    with memory.directory("stack", otherwise=tmp_path_factory.mktemp("stack")) as path:
         async with EmbeddedStack(path, postgres_settings=FAST) as running:
             os.environ.update({k: v for k, v in running.environment.items() if k.startswith("AWS_")})
             yield running

@@ -13,15 +13,15 @@ ROOM = 4 * 1024**3
 
 
 @contextmanager
-def directory(otherwise: Path) -> Iterator[Path]:
+def directory(name: str, *, otherwise: Path) -> Iterator[Path]:
     """A directory that is gone afterwards; what a killed run left behind goes too."""
     if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM:
         yield otherwise
         return
     for left in MEMORY.glob(f"{PREFIX}*"):
-        if not Path(f"/proc/{left.name.removeprefix(PREFIX)}").exists():
+        if not Path("/proc", left.name.removeprefix(PREFIX).partition("-")[0]).exists():
             shutil.rmtree(left, ignore_errors=True)
-    made = MEMORY / f"{PREFIX}{os.getpid()}"
+    made = MEMORY / f"{PREFIX}{os.getpid()}-{name}"
     made.mkdir(mode=0o755)  # Postgres may run as another user
     try:
         yield made

@@ -11,16 +11,18 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from api.tokens import AccessTokens, local_key
-from domain.aggregate import new_id
+from api.tokens import AccessTokens
+from domain.sessions.model import Session
 from infra import streams
 from infra.database import create_engine
 from infra.embedded import EmbeddedStack
+from infra.keyring import local_keys
 from infra.services.data_dir import DataDir
 from infra.settings import load_settings
 from infra.supervision.supervisor import Backoff, Supervisor
 from infra.up.processes import Programs
 from migrations.command import alembic_config
+from tests import memory
 from tests.chaos import report
 from tests.chaos.armed import Plan
 from tests.chaos.s3_proxy import S3Proxy
@@ -42,7 +44,9 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
     """Services that nobody else uses, with a migrated database to copy."""
     from alembic import command  # noqa: PLC0415 - slow to import, and not every run needs it
 
-    async with EmbeddedStack(tmp_path_factory.mktemp("ground"), postgres_settings=FAST) as stack:
+    async with AsyncExitStack() as leaving:
+        path = leaving.enter_context(memory.directory("ground", otherwise=tmp_path_factory.mktemp("ground")))
+        stack = await leaving.enter_async_context(EmbeddedStack(path, postgres_settings=FAST))
         engine = create_engine(stack.environment["WAYBILL_DATABASE_URL"])
         async with engine.begin() as connection:
             await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
@@ -110,6 +114,8 @@ async def _scene(ground: EmbeddedStack, directory: Path) -> AsyncIterator[Scene]
         await redis.flushdb()
         database, ends = Database(settings.database_url, engine), list[str]()
         account = await database.save(an_account())
+        async with database.sessions.begin() as session:
+            session.add(begun := Session.begin(account.id, user_agent=None))
         supervisor = await leaving.enter_async_context(Supervisor(backoff=AT_ONCE, report=ends.append))
         yield Scene(
             stack=ground,
@@ -120,7 +126,7 @@ async def _scene(ground: EmbeddedStack, directory: Path) -> AsyncIterator[Scene]
             redis=redis,
             s3=proxy,
             bucket=ground.s3_dir / bucket,
-            token=AccessTokens(local_key(settings), issuer=settings.public_url).issue(account.id, new_id()).token,
+            token=AccessTokens(local_keys(settings), issuer=settings.public_url).issue(account.id, begun.id).token,
             ends=ends,
             plan=Plan(seed=SEED, hits=str(hits)),
         )
@@ -130,7 +136,7 @@ async def _scene(ground: EmbeddedStack, directory: Path) -> AsyncIterator[Scene]
 async def _fresh_database(ground: EmbeddedStack, name: str) -> AsyncIterator[str]:
     """The URL of a copy of the migrated one."""
     url = ground.environment["WAYBILL_DATABASE_URL"]
-    await _administer(url, f'CREATE DATABASE "{name}" TEMPLATE waybill')
+    await _administer(url, f'CREATE DATABASE "{name}" TEMPLATE waybill STRATEGY FILE_COPY')
     yield url.replace("/waybill?", f"/{name}?")
     await _administer(url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
