@@ -103,7 +103,8 @@ async def _scene(ground: EmbeddedStack, directory: Path) -> AsyncIterator[Scene]
             "WAYBILL_S3_BUCKET": bucket,
             "WAYBILL_S3_ENDPOINT_URL": proxy.url,
             "WAYBILL_PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "WAYBILL_RETRY_BASE_SECONDS": "0.05",
+            "WAYBILL_RETRY_BASE_SECONDS": "0.2",
+            "WAYBILL_RATE_LIMIT_SCALE": "1000",
             "WAYBILL_LEASE_SECONDS": "1",
         }
         settings = load_settings({name: value for name, value in given.items() if name.startswith("WAYBILL_")})

@@ -83,6 +83,10 @@ class Load:
         answer = await self.ask("POST", "/v1/files", FORM % (name, content), FORM_TYPE, expect=202)
         return self._learnt(answer.json["id"], content)
 
+    async def register(self, address: str) -> None:
+        account = json.dumps({"email": address, "password": "correct horse battery"})
+        await self.ask("POST", "/v1/accounts", account, "application/json", expect=201)
+
     async def ask(self, method: str, path: str, body: str = "", type_: str | None = None, *, expect: int) -> Answer:
         """The first answer that is not a fault of the service's."""
         key = str(UUID(int=self._dice.getrandbits(128)))

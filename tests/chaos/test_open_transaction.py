@@ -2,6 +2,8 @@
 
 import asyncio
 
+from sqlalchemy import text
+
 from outbox.message import OutboxMessage
 from tests.chaos.dose import Dose, doses
 from tests.chaos.scene import Scene
@@ -17,6 +19,7 @@ async def test_a_transaction_left_open(running: Scene, dose: Dose) -> None:
     async with running.under_load(dose.rate):
         await asyncio.sleep(0.5)
         async with running.database.session() as session:
+            await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             session.add_all(late)
             await session.flush()
             before = await running.published()

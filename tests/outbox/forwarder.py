@@ -1,16 +1,18 @@
-"""A way to Valkey or Postgres over TCP that can be cut and mended."""
+"""A way to Valkey, Postgres or SMTP over TCP that can be cut and mended."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from urllib.parse import parse_qs, unquote, urlsplit
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Forwarder:
-    """Forwards connections to a Unix socket, always from the same port; while it is cut, nothing listens there."""
+    """Forwards connections to a service, always from the same port; while it is cut, nothing listens there."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, open_: Callable[[], Awaitable[Streams]]) -> None:
+        self._connect = open_
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.port = 0
@@ -26,7 +28,7 @@ class Forwarder:
             writer.transport.abort()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(self._path)
+        inner_reader, inner_writer = await self._connect()
         self._open |= {writer, inner_writer}
         await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
         self._open -= {writer, inner_writer}
@@ -41,8 +43,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @contextlib.asynccontextmanager
-async def _forwarding(path: str) -> AsyncIterator[Forwarder]:
-    found = Forwarder(path)
+async def _forwarding(open_: Callable[[], Awaitable[Streams]]) -> AsyncIterator[Forwarder]:
+    found = Forwarder(open_)
     await found.mend()
     try:
         yield found
@@ -52,9 +54,15 @@ async def _forwarding(path: str) -> AsyncIterator[Forwarder]:
 
 def forwarder(environment: Mapping[str, str]) -> contextlib.AbstractAsyncContextManager[Forwarder]:
     """To this test's Valkey."""
-    return _forwarding(unquote(urlsplit(environment["WAYBILL_REDIS_URL"]).path))
+    path = unquote(urlsplit(environment["WAYBILL_REDIS_URL"]).path)
+    return _forwarding(lambda: asyncio.open_unix_connection(path))
 
 
 def forwarder_to_postgres(environment: Mapping[str, str]) -> contextlib.AbstractAsyncContextManager[Forwarder]:
     (directory,) = parse_qs(urlsplit(environment["WAYBILL_DATABASE_URL"]).query)["host"]
-    return _forwarding(f"{directory}/.s.PGSQL.5432")
+    return _forwarding(lambda: asyncio.open_unix_connection(f"{directory}/.s.PGSQL.5432"))
+
+
+def forwarder_to_smtp(environment: Mapping[str, str]) -> contextlib.AbstractAsyncContextManager[Forwarder]:
+    smtp = urlsplit(environment["WAYBILL_SMTP_URL"])
+    return _forwarding(lambda: asyncio.open_connection(smtp.hostname, smtp.port))
