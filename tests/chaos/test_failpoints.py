@@ -10,12 +10,11 @@ from msgspec.structs import replace
 
 from infra.failpoints import FAILPOINTS
 from infra.supervision.program import ProgramError
-from tests.chaos.dose import Dose, doses
+from tests.chaos.dose import LONG_SECONDS
 from tests.chaos.hits import totals
 from tests.chaos.scene import EVERYTHING, Scene
 
-pytestmark = pytest.mark.chaos  # to reach every place takes too long for `make test`
-
+STRIKES, RATE, ACCOUNTS = 150, 330, 3
 OFTEN = 0.004
 """The chance to end at a failpoint that each event passes."""
 RARELY = {
@@ -39,8 +38,9 @@ COPIED = "SELECT position, event_id::text FROM outbox WHERE position <= :last OR
 STRUCK = re.compile(r"\S+ (exited with code 137|was ended by SIGKILL) ")
 
 
-@doses(short=Dose(faults=8, pause=0, rate=100), long=Dose(faults=150, pause=0, rate=330))
-async def test_failpoints(scene: Scene, dose: Dose, tmp_path: Path) -> None:
+@pytest.mark.chaos  # it has no short form: to reach every place takes a while
+@pytest.mark.timeout(LONG_SECONDS)
+async def test_failpoints(scene: Scene, tmp_path: Path) -> None:
     armed = tmp_path / "armed"
     await asyncio.to_thread(armed.touch)
     chances = {name: RARELY.get(name, OFTEN) for name in FAILPOINTS}
@@ -52,10 +52,10 @@ async def test_failpoints(scene: Scene, dose: Dose, tmp_path: Path) -> None:
         counts = totals(Path(scene.plan.hits))
         scene.faults = sum(struck for _, struck in counts.values())
         exercised = {name for name, (reached, _) in counts.items() if reached}
-        return scene.faults >= dose.faults and exercised >= FAILPOINTS.keys()
+        return scene.faults >= STRIKES and exercised >= FAILPOINTS.keys()
 
-    async with scene.under_load(dose.rate) as load:
-        for number in range(3):
+    async with scene.under_load(RATE) as load:
+        for number in range(ACCOUNTS):
             await load.register(f"{number}@example.com")
         await _until_it_ends_well(scene, "streams", "rebuild", "--yes")
         await _copy_everything(scene)
