@@ -62,7 +62,7 @@ test: $(READY) ## Run the tests
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: chaos
-chaos: $(READY) ## Break everything under load, seeded (CHAOS_SEED), for some 12 minutes; prints what came of it
+chaos: $(READY) ## Break everything under load, seeded (CHAOS_SEED), for some 15 minutes; prints what came of it
 	@$(BIN)/pytest tests/chaos -m chaos -n 0 $(ARGS)
 
 .PHONY: lint

@@ -21,9 +21,9 @@ NOT_AN_EVENT = ('{"file_id": "no id"}', '{"name": "\\ud800"}')
 """The wrong fields; and what Postgres takes for JSON although it is none: half a character."""
 REASONS = {
     # what it is, and what its delivery says of it: the reason, and after how many attempts
-    "poison": ("Poisoned: poison-", ATTEMPTS),
-    "killer": ("its worker was gone before the last attempt ended", ATTEMPTS),
-    "broken": ("Unmendable: not a file.available", 1),
+    "poison": ("Poisoned: poison-", [ATTEMPTS]),
+    "killer": ("its worker was gone before the last attempt ended", [ATTEMPTS]),
+    "broken": ("Unmendable: not a file.available", range(1, ATTEMPTS)),  # the first, unless its worker was killed then
 }
 DEAD = """
 SELECT d.consumer, d.attempts, d.last_error, o.event_id, o.data::text FROM deliveries d JOIN outbox o USING (position)
@@ -89,6 +89,6 @@ def _kind(row: object) -> str:
     """What kind of death it died, or else all that is known of it."""
     error, attempts = row.last_error, row.attempts  # type: ignore[attr-defined]
     for kind, (reason, after) in REASONS.items():
-        if reason in error and attempts == after:
+        if reason in error and attempts in after:
             return kind
     return f"{attempts} attempts, {error}"
