@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers.attempts import Attempts
+from consumers.solitude import Solitude
 from consumers.subscription import Consumer, discover
 from consumers.worker import ConsumerWorker
 from infra import streams
@@ -93,6 +94,7 @@ class Worker:
         self.broker = Broker(self.settings.redis_url)
         self.workers: dict[str, ConsumerWorker] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self.solitude = Solitude()
         for consumer in self.consumers:
             for stream in consumer.streams:
                 self._subscribe(consumer, stream)
@@ -149,7 +151,7 @@ class Worker:
     ) -> ConsumerWorker:
         lease = timedelta(seconds=self.settings.lease_seconds)
         policy = Policy(self.settings.retry_max_attempts, self.settings.retry_base_seconds, lease)
-        attempts = Attempts(consumer, sessions, policy, resources)
+        attempts = Attempts(consumer, sessions, policy, resources, self.solitude)
         return ConsumerWorker(consumer, self.worker_id, sessions, redis, attempts, self.stop)
 
     async def _subscribe_all(self) -> None:

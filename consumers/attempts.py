@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from consumers.solitude import Solitude
 from consumers.subscription import Consumer, Unmendable
 from infra.database import is_away
 from infra.failpoints import failpoint
@@ -27,6 +29,8 @@ class Task:
 
     ticket: Ticket
     data: bytes | str | None
+    alone: bool = False
+    """Whoever submits it sees to it that nothing else is at work in this process."""
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Attempts:
     sessions: Sessions
     policy: Policy
     resources: Mapping[str, Any]
+    solitude: Solitude = field(default_factory=Solitude)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when something became due here, so that nobody waits for the next look."""
     _chains: set[asyncio.Task[None]] = field(default_factory=set)
@@ -69,12 +74,14 @@ class Attempts:
         """Try these in one transaction; if one fails, none has happened, and each is tried alone."""
         self._held |= {task.ticket.position: task.ticket for task in tasks}
         try:
-            async with self.sessions.begin() as session:
+            async with self.solitude.among_others(), self.sessions.begin() as session:
                 for task in tasks:
                     await self._effect(session, task)
                 await tickets.finish(session, [task.ticket for task in tasks])
                 failpoint("attempt.before_commit")
-        except Exception as error:  # noqa: BLE001 - whichever it was, it fails again alone and is recorded there
+        except (Exception, asyncio.CancelledError) as error:
+            if is_being_cancelled():
+                raise
             log.warning("consumer.batch_failed", consumer=self.consumer.name, size=len(tasks), error=one_line(error))
             await self.submit(tasks)
             return
@@ -125,11 +132,12 @@ class Attempts:
     async def _try(self, task: Task) -> bool:
         """Whether the effect happened. Whatever happens instead is written down, and raises nothing."""
         try:
-            await self._attempt(task)
+            async with nullcontext() if task.alone else self.solitude.among_others():
+                await self._attempt(task)
         except LeaseLost:
             log.warning("delivery.lease_lost", consumer=self.consumer.name, position=task.ticket.position)
         except (Exception, asyncio.CancelledError) as error:
-            if _is_being_cancelled():
+            if is_being_cancelled():
                 raise  # by the drain, which hands it back; any other cancellation is the handler's own failure
             await self._failed(task.ticket, error)
         else:
@@ -207,6 +215,7 @@ def _by_subject(tasks: Iterable[Task]) -> list[list[Task]]:
     return list(chains.values())
 
 
-def _is_being_cancelled() -> bool:
+def is_being_cancelled() -> bool:
+    """Whether somebody wants this task to end; any other CancelledError is a handler's own failure."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from consumers.attempts import Attempts, Task
+from consumers.attempts import Attempts, Task, is_being_cancelled
 from consumers.entry import Fields, Received, received
 from consumers.subscription import Consumer
 from infra import streams
@@ -74,12 +75,14 @@ class ConsumerWorker:
         """All effects in one transaction; if one fails, none has happened, and each is tried alone."""
         data = _data(batch)
         try:
-            async with self.sessions.begin() as session:
+            async with self.attempts.solitude.among_others(), self.sessions.begin() as session:
                 for arrival in await self._claim(session, batch, State.DONE):
                     event = self.consumer.decode(arrival.type, data[arrival.position])
                     await self.consumer.effect(session, event, *self.attempts.needs(arrival.event_id))
                 failpoint("consumer.before_batch_commit")
-        except Exception as error:  # noqa: BLE001 - whichever it was, it fails again alone and is recorded there
+        except (Exception, asyncio.CancelledError) as error:
+            if is_being_cancelled():
+                raise
             log.warning("consumer.batch_failed", consumer=self.consumer.name, size=len(batch), error=one_line(error))
             await self._handle_apart(batch)
 
@@ -120,10 +123,20 @@ class ConsumerWorker:
         if self.consumer.batched and not suspect:
             await self.attempts.together(tasks)
             return len(taken)
-        begun = await self.attempts.submit(tasks)
-        if suspect and begun:
-            await asyncio.wait(begun, timeout=self._lease_seconds)
+        if suspect:
+            await self._try_suspect(tasks[0])
+        else:
+            await self.attempts.submit(tasks)
         return len(taken)
+
+    async def _try_suspect(self, task: Task) -> None:
+        """Nothing else of this consumer is begun meanwhile; in its last attempt, nothing else of this process."""
+        is_last = task.ticket.attempt >= self.attempts.policy.max_attempts
+        solitude = self.attempts.solitude.alone(within=self._lease_seconds) if is_last else nullcontext()
+        async with solitude:
+            begun = await self.attempts.submit([replace(task, alone=is_last)])
+            if begun:
+                await asyncio.wait(begun, timeout=self._lease_seconds)
 
     async def sweep(self, stream: str, *, min_idle: float, owner: str | None = None) -> int:
         """Make due what a worker read and never acknowledged, then acknowledge it in its stead.

@@ -10,23 +10,28 @@ from outbox.delivery import Arrival, State
 
 WAITING_BEHIND = """
 EXISTS (
-    SELECT FROM outbox earlier
-    JOIN subscriptions owed
-        ON owed.consumer = :consumer AND owed.type = earlier.type AND owed.since < earlier.position
-    WHERE earlier.subject = {row}.subject AND earlier.position < {row}.position
-    AND (earlier.position <> ALL(:together) OR EXISTS (
-        SELECT FROM deliveries known WHERE known.consumer = :consumer AND known.position = earlier.position
-    ))
-    AND NOT EXISTS (
+    SELECT FROM (
+        SELECT earlier.position FROM outbox earlier
+        JOIN subscriptions owed
+            ON owed.consumer = :consumer AND owed.type = earlier.type AND owed.since < earlier.position
+        WHERE earlier.subject = {row}.subject AND earlier.position < {row}.position
+        AND (earlier.position <> ALL(:together) OR EXISTS (
+            SELECT FROM deliveries known WHERE known.consumer = :consumer AND known.position = earlier.position
+        ))
+        ORDER BY earlier.position DESC LIMIT 1
+    ) nearest
+    WHERE NOT EXISTS (
         SELECT FROM deliveries ended
-        WHERE ended.consumer = :consumer AND ended.position = earlier.position
+        WHERE ended.consumer = :consumer AND ended.position = nearest.position
         AND ended.state IN ('done', 'dead', 'discarded')
     )
 )
 """
-"""An earlier event of the same subject has not ended for this consumer: be it due, running, or not even read yet.
+"""The nearest earlier event of the same subject has not ended for this consumer: it is running, or not even read yet.
 
-Those of the same batch that nobody has taken before do not count: they are handled together, in order.
+One that has ended was taken only when all before it had; what was made due again since, FIRST_OF_SUBJECT finds. So a
+subject's history costs nothing, however long. Those of the same batch that nobody has taken before do not count: they
+are handled together, in order.
 """
 FIRST_OF_SUBJECT = """
 NOT EXISTS (

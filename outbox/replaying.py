@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, select, text
 
 from domain.aggregate import new_id, now
 from infra import streams
@@ -54,6 +54,17 @@ UPDATE deliveries SET state = before_replay, due_at = NULL, updated_at = now(), 
 WHERE (consumer, position) IN (
     SELECT consumer, position FROM deliveries
     WHERE replay_id = :replay_id AND state = 'due' AND attempts = 0 AND before_replay IS NOT NULL
+    LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+""")
+# What was never owed is there only because of the replay.
+TAKE_AWAY = text("""
+DELETE FROM deliveries WHERE (consumer, position) IN (
+    SELECT consumer, position FROM deliveries d
+    WHERE replay_id = :replay_id AND state = 'due' AND attempts = 0 AND before_replay IS NULL AND NOT EXISTS (
+        SELECT FROM subscriptions owed
+        WHERE owed.consumer = d.consumer AND owed.type = d.type AND owed.since < d.position
+    )
     LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 """)
@@ -138,13 +149,19 @@ async def cancel(sessions: Sessions, replay_id: UUID) -> tuple[ReplayState, int]
             return None
         if replay.state == ReplayState.RUNNING:
             replay.state, replay.ended_at = ReplayState.CANCELLED, now()
-    taken_back, last = 0, 1
+    taken_back = sum([await _all_of_it(sessions, statement, replay_id) for statement in (TAKE_BACK, TAKE_AWAY)])
+    return ReplayState(replay.state), taken_back
+
+
+async def _all_of_it(sessions: Sessions, statement: TextClause, replay_id: UUID) -> int:
+    """A chunk at a time, until nothing is left. Returns how many."""
+    total, last = 0, 1
     while last:
         async with sessions.begin() as session:
-            result = await session.execute(TAKE_BACK, {"replay_id": replay_id, "limit": TAKE_BACK_CHUNK})
+            result = await session.execute(statement, {"replay_id": replay_id, "limit": TAKE_BACK_CHUNK})
         last = int(result.rowcount)  # type: ignore[attr-defined]
-        taken_back += last
-    return ReplayState(replay.state), taken_back
+        total += last
+    return total
 
 
 async def recent(sessions: Sessions, *, limit: int = 50) -> list[Replay]:
@@ -158,10 +175,10 @@ async def _copy(redis: Redis, key: str, rows: Any) -> tuple[int | None, int]:
     if not rows:
         return None, 0
     last = await streams.last_id(redis, key)
-    new = [row for row in rows if row["position"] > int(last.partition("-")[0])]
-    if new:
-        await streams.append(
-            redis, key, believed=last, entries=[(f"{row['position']}-0", cloud_event(row)) for row in new]
-        )
-        failpoint("replay.after_copy")
-    return rows[-1]["position"], len(new)
+    while new := [row for row in rows if row["position"] > streams.position(last)]:
+        entries = [(f"{row['position']}-0", cloud_event(row)) for row in new]
+        last = await streams.append(redis, key, believed=last, entries=entries)
+        if last == entries[-1][0]:  # otherwise somebody else appended meanwhile
+            failpoint("replay.after_copy")
+            return rows[-1]["position"], len(new)
+    return rows[-1]["position"], 0

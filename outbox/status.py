@@ -1,6 +1,7 @@
 """How far everything is: the outbox, each stream, each consumer. Every figure can be found again in the tables."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,18 @@ SELECT consumer, count(*) FILTER (WHERE state = 'due') AS due, count(*) FILTER (
     count(*) FILTER (WHERE state = 'dead') AS dead,
     extract(epoch FROM now() - min(due_at) FILTER (WHERE state = 'due')) AS overdue_seconds
 FROM deliveries WHERE state IN ('due', 'running') OR state = 'dead' GROUP BY consumer
+""")
+KNOWN = text("""
+SELECT consumer, coalesce((SELECT max(position) FROM deliveries d WHERE d.consumer = s.consumer), 0) AS last_handled
+FROM (SELECT DISTINCT consumer FROM subscriptions) s
+""")
+OLDEST_UNREAD = text("""
+SELECT extract(epoch FROM now() - recorded_at) FROM outbox
+WHERE position > :last_read AND (CAST(:stream AS text) IS NULL OR stream = :stream) AND EXISTS (
+    SELECT FROM subscriptions s
+    WHERE s.consumer = :consumer AND s.type = outbox.type AND s.since < outbox.position
+)
+ORDER BY position LIMIT 1
 """)
 NOT_READ = text("SELECT count(*) FROM outbox WHERE stream = :stream AND position > :last_read")
 
@@ -59,6 +72,8 @@ class ConsumerStatus(msgspec.Struct):
     """Entries that its group has not read; where Redis cannot tell, as the outbox has them."""
     pending: int
     """Read and not acknowledged."""
+    unread_seconds: float | None = None
+    """Age of the oldest event that it owes and has not read."""
     due: int = 0
     running: int = 0
     dead: int = 0
@@ -84,6 +99,10 @@ class Status(msgspec.Struct):
         for each in self.consumers:
             if each.dead:
                 found.append(f"{each.name} has {each.dead} dead: waybill dead list --consumer {each.name}")
+            if (each.unread_seconds or 0) > limit:
+                found.append(
+                    f"{each.name} has left an event unread for {each.unread_seconds:.0f} s: is a worker running?"
+                )
             if (each.overdue_seconds or 0) > limit:
                 found.append(
                     f"{each.name} has deliveries overdue by {each.overdue_seconds:.0f} s: is a worker running?"
@@ -98,8 +117,7 @@ async def status(sessions: Sessions, redis: Redis, stream_names: Sequence[str]) 
         deliveries = {row.consumer: row for row in await session.execute(OPEN_DELIVERIES)}
         found = [await _stream(redis, name, head) for name, head in heads]
         consumers = [each for name in stream_names for each in await _groups(session, redis, name)]
-    known = {each.name for each in consumers}
-    consumers += [ConsumerStatus(name, None, None, 0) for name in sorted(deliveries.keys() - known)]
+        consumers += await _without_group(session, {each.name for each in consumers}, deliveries.keys())
     for each in consumers:
         if (row := deliveries.get(each.name)) is not None:
             each.due, each.running, each.dead = row.due, row.running, row.dead
@@ -116,17 +134,36 @@ async def _groups(session: AsyncSession, redis: Redis, stream: str) -> list[Cons
         groups: Any = await redis.xinfo_groups(stream)
     except ResponseError:  # no such stream
         return []
+    return [await _group(session, stream, each) for each in groups]
+
+
+async def _group(session: AsyncSession, stream: str, group: Mapping[str, Any]) -> ConsumerStatus:
+    name, last_read = group["name"].decode(), min(int(group["last-delivered-id"].partition(b"-")[0]), LAST_POSITION)
+    lag = await _lag(session, stream, group, last_read)
+    unread = await _oldest_unread(session, name, last_read, stream)
+    return ConsumerStatus(name, stream, lag, group["pending"], unread)
+
+
+async def _without_group(
+    session: AsyncSession, known: AbstractSet[str], delivered: AbstractSet[str]
+) -> list[ConsumerStatus]:
+    """Consumers that Redis does not know (any more): what they have read is what they have deliveries of."""
+    last = {row.consumer: row.last_handled for row in await session.execute(KNOWN)}
     return [
-        ConsumerStatus(each["name"].decode(), stream, await _lag(session, stream, each), each["pending"])
-        for each in groups
+        ConsumerStatus(name, None, None, 0, await _oldest_unread(session, name, last.get(name, 0), None))
+        for name in sorted((last.keys() | delivered) - known)
     ]
 
 
-async def _lag(session: AsyncSession, stream: str, group: Mapping[str, Any]) -> int:
+async def _oldest_unread(session: AsyncSession, consumer: str, last_read: int, stream: str | None) -> float | None:
+    values = {"consumer": consumer, "last_read": last_read, "stream": stream}
+    return _seconds(await session.scalar(OLDEST_UNREAD, values))
+
+
+async def _lag(session: AsyncSession, stream: str, group: Mapping[str, Any], last_read: int) -> int:
     """Redis does not know it once entries were removed, and before version 7 not at all."""
     if (lag := group.get("lag")) is not None:
         return int(lag)
-    last_read = min(int(group["last-delivered-id"].partition(b"-")[0]), LAST_POSITION)
     return await session.scalar(NOT_READ, {"stream": stream, "last_read": last_read}) or 0
 
 

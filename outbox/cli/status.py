@@ -41,12 +41,13 @@ def _show(found: Status) -> None:
     )
     click.echo()
     show_table(
-        ["consumer", "stream", "lag", "pending", "due", "running", "dead", "overdue"],
+        ["consumer", "stream", "lag", "unread", "pending", "due", "running", "dead", "overdue"],
         [
             (
                 each.name,
                 each.stream,
                 each.lag,
+                since(each.unread_seconds),
                 each.pending,
                 each.due,
                 each.running,

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from domain.accounts.events import AccountRegistered
 from domain.aggregate import new_id, now
+from infra import streams
 from outbox import replaying
 from outbox.selection import Selection
 from tests.database import Database
@@ -133,3 +134,30 @@ async def test_bad_input_is_one_clear_line(arguments: tuple[str, ...], message: 
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+async def test_cancelling_takes_away_what_was_never_owed(waybill: Run, history: History, database: Database) -> None:
+    await history.publish(*(a_file_uploaded() for _ in range(3)))
+    await database.execute("DELETE FROM deliveries")
+    await database.execute("UPDATE subscriptions SET since = 1000000")
+    begun = answer(await waybill("replay", "--consumer", "finalize_upload", "--yes", "--json"))
+
+    assert answer(await waybill("replays", "cancel", begun["id"], "--json"))["taken_back"] == begun["replayed"]
+    assert await database.rows("SELECT 1 FROM deliveries") == []
+
+
+async def test_a_copy_goes_on_where_somebody_else_has_appended_meanwhile(
+    waybill: Run, history: History, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await history.publish(a_file_uploaded())
+    last_id = streams.last_id
+
+    async def and_then_somebody_appends(client: Redis, key: str) -> str:
+        last = await last_id(client, key)
+        await client.xadd(key, {"of": "theirs"}, id="0-1")
+        return str(last)
+
+    monkeypatch.setattr(streams, "last_id", and_then_somebody_appends)
+    copied = answer(await waybill("replay", "--to-stream", "theirs", "--yes", "--json"))
+
+    assert await redis.xlen("theirs") == 1 + copied["total"]

@@ -63,3 +63,18 @@ async def test_without_postgres_there_is_one_clear_line(waybill: Run, environmen
     assert result.exit_code == 1
     assert result.stderr.startswith("waybill: Postgres: ConnectionRefusedError")
     assert result.stderr.count("\n") == 1
+
+
+async def test_events_that_nobody_reads_are_a_problem_with_and_without_a_group(
+    waybill: Run, history: History, database: Database, redis: Redis
+) -> None:
+    await history.publish(a_file_uploaded())
+    await database.execute("INSERT INTO subscriptions VALUES ('finalize_upload', 'file.uploaded', 0)")
+    assert (await waybill("status", "--patience", "0")).exit_code == 1
+
+    await redis.xgroup_create("waybill:files", "finalize_upload", id="0")
+    assert (await waybill("status", "--patience", "0")).exit_code == 1
+
+    await history.deliver("finalize_upload")
+    await redis.xgroup_setid("waybill:files", "finalize_upload", "1-0")
+    assert (await waybill("status", "--patience", "0")).exit_code == 0
