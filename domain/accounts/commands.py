@@ -15,6 +15,7 @@ from domain.accounts.model import Account, normal_email
 from domain.accounts.one_time import OneTimeToken, Purpose
 from domain.actor import Actor
 from domain.revocation import revoke_service_tokens, revoke_sessions
+from domain.sessions.queries import require_session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +87,17 @@ async def verify_account(session: AsyncSession, command: VerifyAccount) -> Accou
 
 
 async def rename_account(session: AsyncSession, actor: Actor, command: RenameAccount) -> Account:
-    """Raises AccountClosed, PersonOnly."""
+    """Raises AccountClosed, SessionEnded, PersonOnly."""
     account = await _own_account(session, actor)
     account.rename(command.name)
     return account
 
 
 async def close_account(session: AsyncSession, actor: Actor) -> Sequence[UUID]:
-    """Forget the person and end every credential; returns the ids of those. Raises AccountClosed, PersonOnly."""
+    """Forget the person and end every credential; returns the ids of those.
+
+    Raises AccountClosed, SessionEnded, PersonOnly.
+    """
     account = await _own_account(session, actor)
     account.close()
     await session.execute(delete(OneTimeToken).where(OneTimeToken.account_id == account.id))
@@ -126,10 +130,11 @@ async def reset_password(session: AsyncSession, command: ResetPassword) -> Seque
 
 
 async def _own_account(session: AsyncSession, actor: Actor) -> Account:
-    """The actor's account, locked."""
+    """The actor's account, locked, and the session too."""
     account = await session.get(Account, actor.as_person().account_id, with_for_update=True)
     if account is None or not account.is_open:
         raise AccountClosed
+    await require_session(session, actor)
     return account
 
 

@@ -8,11 +8,13 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from domain.accounts.errors import AccountClosed
 from domain.accounts.model import Account
 from domain.actor import Actor, Scope
 from domain.aggregate import now
-from domain.errors import Invalid, Unauthenticated
+from domain.errors import Invalid
 from domain.service_tokens.model import ServiceToken, ServiceTokenNotFound, SigningKey, TooManyServiceTokens, is_living
+from domain.sessions.queries import require_session
 
 DEFAULT_LIFETIME = timedelta(days=90)
 MAX_LIFETIME = timedelta(days=366)
@@ -50,7 +52,7 @@ async def register_key(session: AsyncSession, command: RegisterKey) -> None:
 
 
 async def create_service_token(session: AsyncSession, actor: Actor, command: CreateServiceToken) -> ServiceToken:
-    """Raises PersonOnly, Invalid, TooManyServiceTokens."""
+    """Raises PersonOnly, AccountClosed, SessionEnded, Invalid, TooManyServiceTokens."""
     account_id = actor.as_person().account_id
     moment = now()
     expires_at = command.expires_at or moment + DEFAULT_LIFETIME
@@ -58,7 +60,9 @@ async def create_service_token(session: AsyncSession, actor: Actor, command: Cre
         raise Invalid(f"must be in the future, within {MAX_LIFETIME.days} days", field="expires_at")
     if not command.scopes:
         raise Invalid("must name a scope", field="scopes")
-    if await _living(session, account_id) >= MAX_LIVING:
+    living = await _living(session, account_id)
+    await require_session(session, actor)
+    if living >= MAX_LIVING:
         raise TooManyServiceTokens
     token = ServiceToken.create(
         account_id=account_id, name=command.name, scopes=command.scopes, kid=command.kid, expires_at=expires_at
@@ -85,7 +89,8 @@ async def revoke_all_but(session: AsyncSession, kid: str) -> None:
 
 async def _living(session: AsyncSession, account_id: UUID) -> int:
     """Counted under a lock on the account: of two who come at once, the second counts the first one's token too."""
-    if await session.scalar(select(Account.id).where(Account.id == account_id).with_for_update()) is None:
-        raise Unauthenticated
+    account = select(Account.id).where(Account.id == account_id, Account.deleted_at.is_(None))
+    if await session.scalar(account.with_for_update()) is None:
+        raise AccountClosed
     query = select(func.count()).select_from(ServiceToken).where(ServiceToken.account_id == account_id, is_living())
     return await session.scalar(query) or 0

@@ -11,6 +11,12 @@ class SessionNotFound(NotFound):
     slug = "session-not-found"
 
 
+class SessionEnded(Unauthenticated):
+    """The session of this token has ended."""
+
+    slug = "session-ended"
+
+
 class BadRefreshToken(Unauthenticated):
     """The refresh token is unknown or expired, or its session has ended."""
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actor import Actor
 from domain.aggregate import now
+from domain.sessions.errors import SessionEnded
 from domain.sessions.model import Session
 
 
@@ -15,6 +16,16 @@ async def session_is_alive(session: AsyncSession, session_id: UUID) -> bool:
     """Whether it was neither revoked nor has run out."""
     alive = (Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > now())
     return bool(await session.scalar(select(exists().where(*alive))))
+
+
+async def require_session(session: AsyncSession, actor: Actor) -> None:
+    """Keep the actor's session from ending until the transaction does: a process may remember it for too long.
+
+    Whoever also locks the account locks it first. Raises SessionEnded.
+    """
+    alive = (Session.id == actor.session_id, Session.revoked_at.is_(None), Session.expires_at > now())
+    if await session.scalar(select(Session.id).where(*alive).with_for_update(read=True)) is None:
+        raise SessionEnded
 
 
 def own_sessions(actor: Actor, *, after: UUID | None, limit: int) -> Select[Any]:

@@ -210,6 +210,27 @@ async def test_what_another_process_revoked_is_let_in_for_seconds_at_most(
         assert_problem(await http.get("/v1/me", headers=client.headers), 401, "bad-token")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/service-tokens", {"name": "a service", "scopes": ["files:read"]}),
+        ("PATCH", "/v1/me", {"name": "Eve"}),
+        ("DELETE", "/v1/me", None),
+    ],
+)
+async def test_what_would_last_is_refused_while_another_process_still_remembers_the_session(
+    method: str, path: str, body: Any, client: Client, settings: Settings, database: Database
+) -> None:
+    async with running(settings) as elsewhere, http_client(elsewhere) as http:
+        assert (await http.get("/v1/me", headers=client.headers)).status_code == 200
+        await client.delete("/v1/sessions/current")
+
+        assert_problem(await http.request(method, path, json=body, headers=client.headers), 401, "session-ended")
+
+    assert await database.rows("SELECT 1 FROM service_tokens") == []
+    assert await database.rows("SELECT name, deleted_at FROM accounts") == [(None, None)]
+
+
 async def test_a_session_that_has_expired_lets_nobody_in(client: Client, database: Database) -> None:
     await database.execute("UPDATE sessions SET expires_at = :then", then=now() - timedelta(seconds=1))
 
