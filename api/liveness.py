@@ -1,4 +1,4 @@
-"""Whether the session or service token that a credential names is still alive, though the credential itself is good.
+"""Whether the session that an access token names is still alive, though the token itself is good.
 
 Asked of Postgres, and remembered in this process for as long as anybody may be let in by what was revoked elsewhere.
 """
@@ -16,16 +16,14 @@ from outbox.session import Sessions
 
 REMEMBERED_SECONDS = 5.0
 CAPACITY = 100_000
-"""Credentials remembered at once, some 20 MB; beyond, those not asked for the longest are forgotten."""
+"""Sessions remembered at once, some 20 MB; beyond, those not asked for the longest are forgotten."""
 
 Look = Callable[[AsyncSession, UUID], Awaitable[bool]]
-"""Asks Postgres whether the credential of this id is alive."""
+"""Asks Postgres whether the session of this id is alive."""
 
 
 @dataclass
 class Liveness:
-    """The ids of all kinds of credentials, which never meet: each is a UUID of its own."""
-
     sessions: Sessions
     _known: OrderedDict[UUID, tuple[bool, float]] = field(default_factory=OrderedDict)
     """Whether it was alive, and when we asked."""
