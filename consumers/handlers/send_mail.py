@@ -4,9 +4,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.letters import letter
 from consumers.subscription import Unmendable, consumes
+from domain.accounts.errors import AccountClosed
 from domain.accounts.events import AccountRegistered, PasswordResetRequested
 from domain.accounts.model import Account
 from domain.accounts.one_time import Purpose, mint
+from domain.accounts.queries import require_open
 from infra.failpoints import failpoint
 from infra.mailer import Mailer, MailRefused
 from infra.settings import Settings
@@ -29,8 +31,12 @@ async def send_mail(
     if to is None:
         return
     minted = mint(event.account_id, purpose)
-    async with sessions.begin() as before:  # not with the delivery: whoever reads the mail at once can use its token
-        before.add(minted.stored)
+    try:
+        async with sessions.begin() as before:  # not with the delivery: who reads the mail at once can use its token
+            await require_open(before, event.account_id)
+            before.add(minted.stored)
+    except AccountClosed:
+        return
     values = {"public_url": settings.public_url, "token": minted.token}
     try:
         await mailer.send(letter(purpose, id_=str(event_id), to=to, **values))

@@ -1,10 +1,13 @@
 """Mails go out with tokens that work, and that nobody finds anywhere else."""
 
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import msgspec
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.handlers.send_mail import send_mail
 from consumers.subscription import Unmendable
@@ -109,6 +112,23 @@ async def test_who_is_verified_or_gone_gets_no_mail(send: Send, database: Databa
         await send(event)
 
     assert mails_to(stack.maildir, str(verified.email)) == mails_to(stack.maildir, address) == []
+
+
+async def test_an_account_that_is_closed_meanwhile_gets_no_token(
+    handle: Handle, owner: Account, database: Database, stack: EmbeddedStack, settings: Settings
+) -> None:
+    @asynccontextmanager
+    async def begin() -> AsyncIterator[AsyncSession]:
+        await database.execute("UPDATE accounts SET deleted_at = now()")
+        async with database.sessions.begin() as session:
+            yield session
+
+    await handle(
+        send_mail, reset_requested(owner), new_id(), SimpleNamespace(begin=begin), Mailer.of(settings), settings
+    )
+
+    assert await database.rows("SELECT 1 FROM one_time_tokens") == []
+    assert mails_to(stack.maildir, str(owner.email)) == []
 
 
 async def test_what_a_stranger_calls_himself_is_in_no_mail(
