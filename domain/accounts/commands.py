@@ -66,17 +66,13 @@ async def authenticate(session: AsyncSession, email: str, password: str) -> Acco
 
     Raises WrongCredentials, the same and as slow whether the address is known or not; PasswordsBusy.
     """
-    async with passwords.turn():
-        account = await session.scalar(select(Account).where(Account.email == normal_email(email)))
-        password_hash = None if account is None else account.password_hash
-        if not await passwords.matches(password, password_hash) or account is None:
-            raise WrongCredentials
-        renewed = await passwords.renewed(password, account.password_hash)
-    still = select(Account).where(Account.id == account.id, Account.password_hash == password_hash)
-    if await session.scalar(still.with_for_update(key_share=True)) is None:  # reset or closed while we compared
-        raise WrongCredentials
-    account.password_hash = renewed
-    return account
+    for _ in range(2):  # once more, if the hash was replaced while we compared: perhaps by a renewed one
+        account, renewed = await _matching(session, email, password)
+        still = select(Account).where(Account.id == account.id, Account.password_hash == account.password_hash)
+        if await session.scalar(still.with_for_update(key_share=True)) is not None:
+            account.password_hash = renewed
+            return account
+    raise WrongCredentials
 
 
 async def verify_account(session: AsyncSession, command: VerifyAccount) -> Account:
@@ -115,7 +111,8 @@ async def request_password_reset(session: AsyncSession, command: RequestPassword
 async def reset_password(session: AsyncSession, command: ResetPassword) -> Sequence[UUID]:
     """Set another password and end every session; returns the ids of those.
 
-    The mail was read, so the address is verified by it too. Raises BadOneTimeToken, PasswordTooCommon, PasswordsBusy.
+    The mail was read, so the address is verified by it too. If it was not before, somebody else may have registered it:
+    the service tokens end as well. Raises BadOneTimeToken, PasswordTooCommon, PasswordsBusy.
     """
     token = await _require_good(session, command.token, Purpose.PASSWORD_RESET)
     async with passwords.turn():
@@ -123,10 +120,22 @@ async def reset_password(session: AsyncSession, command: ResetPassword) -> Seque
         password_hash = await passwords.hashed(command.password, email=owner.email or "")
     account = await _redeem(session, command.token, Purpose.PASSWORD_RESET)
     account.password_hash = password_hash
+    strangers = [] if account.is_verified else await revoke_service_tokens(session, account.id)
     account.verify()
     others = (OneTimeToken.purpose == Purpose.PASSWORD_RESET, OneTimeToken.used_at.is_(None))
     await session.execute(delete(OneTimeToken).where(OneTimeToken.account_id == account.id, *others))
-    return await revoke_sessions(session, account.id)
+    return [*await revoke_sessions(session, account.id), *strangers]
+
+
+async def _matching(session: AsyncSession, email: str, password: str) -> tuple[Account, str]:
+    """The account as it was when it was asked for, and its hash as it is made today."""
+    known = select(Account).where(Account.email == normal_email(email))
+    async with passwords.turn():
+        account = await session.scalar(known.execution_options(populate_existing=True))
+        password_hash = None if account is None else account.password_hash
+        if not await passwords.matches(password, password_hash) or account is None:
+            raise WrongCredentials
+        return account, await passwords.renewed(password, account.password_hash)
 
 
 async def _own_account(session: AsyncSession, actor: Actor) -> Account:
@@ -150,5 +159,7 @@ async def _redeem(session: AsyncSession, token: str, purpose: Purpose) -> Accoun
     """Use a token up; returns its account, locked. Whatever uses or removes a token has locked its account first."""
     owner_id = (await _require_good(session, token, purpose)).account_id
     account = await session.get_one(Account, owner_id, with_for_update=True)
+    if not account.is_open:
+        raise BadOneTimeToken(field="token")
     (await _require_good(session, token, purpose)).use()
     return account

@@ -11,8 +11,9 @@ from litestar import Litestar
 from domain.accounts import passwords
 from domain.accounts.events import PasswordResetRequested
 from domain.accounts.one_time import Purpose, mint
+from domain.actor import Scope
 from domain.aggregate import now
-from tests.api.conftest import Client, client_of
+from tests.api.conftest import Client, client_of, service_of
 from tests.api.matrix import assert_problem
 from tests.api.test_accounts import a_token
 from tests.database import Database
@@ -98,6 +99,49 @@ async def test_only_a_good_token_for_this_purpose_sets_a_password(
         assert_problem(await confirm(anonymous, token), 422, "bad-one-time-token")
     theirs = await a_token(database, stranger, Purpose.PASSWORD_RESET)
     assert (await confirm(anonymous, theirs)).status_code == 204
+
+    assert (await log_in(client, OLD)).status_code == 201
+
+
+async def test_a_token_of_a_closed_account_does_nothing(
+    client: Client, anonymous: httpx.AsyncClient, database: Database
+) -> None:
+    await client.delete("/v1/me")
+    reset = await a_token(database, client, Purpose.PASSWORD_RESET)
+    verification = await a_token(database, client, Purpose.VERIFICATION)
+
+    assert_problem(await confirm(anonymous, reset), 422, "bad-one-time-token")
+    verified = await anonymous.post("/v1/accounts/verify", json={"token": verification})
+    assert_problem(verified, 422, "bad-one-time-token")
+
+    assert await database.rows("SELECT password_hash, verified_at FROM accounts") == [("", None)]
+
+
+@pytest.mark.parametrize(("verified", "status"), [(False, 401), (True, 200)])
+async def test_service_tokens_from_before_the_address_was_anybodys_end_with_the_reset(
+    verified: bool, status: int, client: Client, anonymous: httpx.AsyncClient, database: Database
+) -> None:
+    """Whoever registers somebody else's address keeps nothing when its owner comes."""
+    if verified:
+        await database.execute("UPDATE accounts SET verified_at = now()")
+    service = await service_of(client, Scope.FILES_READ)
+
+    await confirm(anonymous, await a_token(database, client, Purpose.PASSWORD_RESET))
+
+    assert (await service.get("/v1/files")).status_code == status
+
+
+async def test_a_right_password_is_right_while_its_hash_is_renewed_by_another_login(
+    client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others, renewed = [await passwords.hashed(OLD, email="")], passwords.renewed
+
+    async def late(password: str, password_hash: str) -> str:
+        if others:
+            await database.execute("UPDATE accounts SET password_hash = :hash", hash=others.pop())
+        return await renewed(password, password_hash)
+
+    monkeypatch.setattr(passwords, "renewed", late)
 
     assert (await log_in(client, OLD)).status_code == 201
 
