@@ -112,6 +112,8 @@ class Keyed:
 
     def _unsealed(self, earlier: Earlier) -> tuple[Answer, KeyInterface]:
         """The answer, and which of our keys kept it. Raises Forgotten: doing it twice would be worse than asking."""
+        if earlier.sealed_response is None:  # forgotten after a leak
+            raise Forgotten
         for key in self._ring.keys:
             with contextlib.suppress(DecryptError):
                 return Answer.unseal(earlier.sealed_response, key), key

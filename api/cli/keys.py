@@ -1,18 +1,20 @@
 """`waybill keys`."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from api.key_report import KeyReport, local_report, public_report
-from domain.service_tokens.commands import RegisterKey, register_key, revoke_all_but
+from domain.service_tokens.commands import RegisterKey, register_key, retire_all_but
 from domain.service_tokens.queries import key_usage
-from infra import keyfile, paserk
+from infra import keyfile, keyring, paserk
 from infra.console import show_json, show_table
 from infra.keyring import local_keys, secret_keys
 from infra.settings import Settings
 from outbox.cli.operator import Operator, operator_command
+from outbox.forgetting import forget_answers
 
 KINDS = {"local": "LOCAL", "public": "SECRET"}
 """As they are listed, and as their variables are called."""
@@ -43,7 +45,11 @@ async def list_(operator: Operator) -> None:
 
 @keys.command()
 @click.argument("kind", type=click.Choice(list(KINDS)), required=False)
-@click.option("--leaked", is_flag=True, help="What older keys have made ends now: tokens, and kept answers.")
+@click.option(
+    "--leaked",
+    is_flag=True,
+    help="What older keys have made ends now: tokens, and kept answers, for good. Sessions go on.",
+)
 @operator_command
 async def rotate(operator: Operator, kind: str | None, leaked: bool) -> None:
     """Put a new key first, of one KIND or of both. What older ones have made is good until it is over.
@@ -53,6 +59,8 @@ async def rotate(operator: Operator, kind: str | None, leaked: bool) -> None:
     kinds = [kind] if kind else list(KINDS)
     files = {each: _file(operator.settings, each) for each in kinds}
     rotated = [await _rotate(operator, each, file, leaked=leaked) for each, file in files.items()]
+    if leaked and "local" in kinds:
+        await _forget_answers(operator)
     if operator.as_json:
         show_json({"rotated": rotated})
     else:
@@ -104,8 +112,14 @@ async def _rotate_public(operator: Operator, file: Path, *, leaked: bool) -> str
     kid = publics[0].to_paserk_id()
     if leaked:
         async with operator.sessions.begin() as session:
-            await revoke_all_but(session, kid)
+            await retire_all_but(session, kid)
     return kid
+
+
+async def _forget_answers(operator: Operator) -> None:
+    """Once no process seals with the key before: each looks for the new one when it uses its ring."""
+    await asyncio.sleep(2 * keyring.LOOK_EVERY)
+    await forget_answers(operator.sessions)
 
 
 def _replace(file: Path, fresh: str, *, keep_for: timedelta | None) -> None:

@@ -13,7 +13,14 @@ from domain.accounts.model import Account
 from domain.actor import Actor, Scope
 from domain.aggregate import now
 from domain.errors import Invalid
-from domain.service_tokens.model import ServiceToken, ServiceTokenNotFound, SigningKey, TooManyServiceTokens, is_living
+from domain.service_tokens.model import (
+    ServiceToken,
+    ServiceTokenNotFound,
+    SigningKey,
+    SigningKeyRetired,
+    TooManyServiceTokens,
+    is_living,
+)
 from domain.sessions.queries import require_session
 
 DEFAULT_LIFETIME = timedelta(days=90)
@@ -52,7 +59,7 @@ async def register_key(session: AsyncSession, command: RegisterKey) -> None:
 
 
 async def create_service_token(session: AsyncSession, actor: Actor, command: CreateServiceToken) -> ServiceToken:
-    """Raises PersonOnly, AccountClosed, SessionEnded, Invalid, TooManyServiceTokens."""
+    """Raises PersonOnly, AccountClosed, SessionEnded, Invalid, TooManyServiceTokens, SigningKeyRetired."""
     account_id = actor.as_person().account_id
     moment = now()
     expires_at = command.expires_at or moment + DEFAULT_LIFETIME
@@ -64,6 +71,7 @@ async def create_service_token(session: AsyncSession, actor: Actor, command: Cre
     await require_session(session, actor)
     if living >= MAX_LIVING:
         raise TooManyServiceTokens
+    await _require_in_use(session, command.kid)
     token = ServiceToken.create(
         account_id=account_id, name=command.name, scopes=command.scopes, kid=command.kid, expires_at=expires_at
     )
@@ -81,10 +89,22 @@ async def revoke_service_token(session: AsyncSession, actor: Actor, command: Rev
     return token
 
 
-async def revoke_all_but(session: AsyncSession, kid: str) -> None:
-    """Every token that another key than this one has signed: somebody else may sign with it too."""
-    others = update(ServiceToken).where(ServiceToken.kid != kid, ServiceToken.revoked_at.is_(None))
-    await session.execute(others.values(revoked_at=now()))
+async def retire_all_but(session: AsyncSession, kid: str) -> None:
+    """Every other key than this one, with all that it has signed: somebody else may sign with it too.
+
+    First the keys: whoever is making a token holds its key, and is waited for.
+    """
+    keys = update(SigningKey).where(SigningKey.kid != kid, SigningKey.retired_at.is_(None))
+    await session.execute(keys.values(retired_at=now()))
+    tokens = update(ServiceToken).where(ServiceToken.kid != kid, ServiceToken.revoked_at.is_(None))
+    await session.execute(tokens.values(revoked_at=now()))
+
+
+async def _require_in_use(session: AsyncSession, kid: str) -> None:
+    """Keep the key from being retired until the transaction ends. Raises SigningKeyRetired."""
+    found = select(SigningKey.kid).where(SigningKey.kid == kid, SigningKey.retired_at.is_(None))
+    if await session.scalar(found.with_for_update(read=True)) is None:
+        raise SigningKeyRetired
 
 
 async def _living(session: AsyncSession, account_id: UUID) -> int:

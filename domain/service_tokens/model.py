@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actor import Scope
 from domain.aggregate import Base, new_id, now
-from domain.errors import Conflict, NotFound
+from domain.errors import Busy, Conflict, NotFound
 
 
 class ServiceTokenNotFound(NotFound):
@@ -26,6 +26,12 @@ class TooManyServiceTokens(Conflict):
     slug = "too-many-service-tokens"
 
 
+class SigningKeyRetired(Busy):
+    """The key that signs is being replaced; try again shortly."""
+
+    slug = "signing-key-retired"
+
+
 class SigningKey(Base):
     """A public key of ours: what it has signed verifies as long as any of it is valid."""
 
@@ -36,6 +42,8 @@ class SigningKey(Base):
     paserk: Mapped[str] = mapped_column(Text)
     """PASERK `k4.public.…`."""
     created_at: Mapped[datetime]
+    retired_at: Mapped[datetime | None]
+    """Since when nothing that it has signed is ours: it has leaked."""
 
 
 class ServiceToken(Base):

@@ -32,18 +32,20 @@ def own_service_tokens(actor: Actor, *, after: UUID | None, limit: int) -> Selec
 
 
 async def living_token(session: AsyncSession, token_id: UUID) -> ServiceToken | None:
-    """The token, if it is neither revoked nor expired, and its account is still open."""
+    """The token, if it is neither revoked nor expired, its key not retired, and its account still open."""
     query = (
         select(ServiceToken)
         .join(Account, Account.id == ServiceToken.account_id)
-        .where(ServiceToken.id == token_id, is_living(), Account.deleted_at.is_(None))
+        .join(SigningKey, SigningKey.kid == ServiceToken.kid)
+        .where(ServiceToken.id == token_id, is_living(), Account.deleted_at.is_(None), SigningKey.retired_at.is_(None))
     )
     found: ServiceToken | None = await session.scalar(query)
     return found
 
 
 async def all_keys(session: AsyncSession) -> Sequence[SigningKey]:
-    return (await session.scalars(select(SigningKey))).all()
+    """Of those that are not retired."""
+    return (await session.scalars(select(SigningKey).where(SigningKey.retired_at.is_(None)))).all()
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ async def key_usage(session: AsyncSession) -> list[KeyUsage]:
 
 
 async def published_keys(session: AsyncSession, *, current: str) -> Sequence[SigningKey]:
-    """The newest first: the key of this id, which signs, and every one of which a token lives."""
+    """The newest first: the key of this id, which signs, and every one of which a token lives; none that is retired."""
     signed = exists().where(ServiceToken.kid == SigningKey.kid, is_living())
-    query = select(SigningKey).where(or_(SigningKey.kid == current, signed))
+    query = select(SigningKey).where(SigningKey.retired_at.is_(None), or_(SigningKey.kid == current, signed))
     return (await session.scalars(query.order_by(SigningKey.created_at.desc(), SigningKey.kid))).all()

@@ -82,6 +82,7 @@ def _create_service_tokens() -> None:
         sa.Column("kid", sa.Text(), nullable=False),
         sa.Column("paserk", sa.Text(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
+        sa.Column("retired_at", TIME),
         sa.PrimaryKeyConstraint("kid", name="pk_signing_keys"),
     )
     op.create_table(

@@ -24,6 +24,7 @@ from waybill import cli
 
 Run = Callable[..., Awaitable[Result]]
 UPLOAD = {"name": "a.txt", "size": 3}
+SERVICE = {"name": "a service", "scopes": ["files:read"]}
 KEY = {"Idempotency-Key": "k"}
 FILES = ("WAYBILL_LOCAL_KEY_FILE", "WAYBILL_SECRET_KEY_FILE")
 
@@ -133,6 +134,44 @@ async def test_what_leaked_keys_have_made_ends(waybill: Run, client: Client, ano
         assert_problem(await each.get("/v1/files"), 401, "bad-token")
     (current,) = (await anonymous.get("/v1/keys")).json()["keys"]
     assert current["kid"] in {each["kid"] for each in await listed(waybill)}
+
+
+async def test_a_leaked_key_neither_signs_nor_is_published_where_it_is_still_held(
+    waybill: Run, client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyring, "LOOK_EVERY", 1000.0)
+    async with running(settings) as slow, http_client(slow) as http:
+        (leaked,) = (await http.get("/v1/keys")).json()["keys"]
+
+        await waybill("keys", "rotate", "public", "--leaked")
+
+        assert leaked not in (await http.get("/v1/keys")).json()["keys"]
+        made = await http.post("/v1/service-tokens", json=SERVICE, headers=client.headers)
+        assert_problem(made, 503, "signing-key-retired")
+        assert "Retry-After" in made.headers
+
+
+async def test_nothing_opens_a_token_of_a_key_that_is_retired(client: Client, database: Database) -> None:
+    service = await service_of(client, Scope.FILES_READ)
+
+    await database.execute("UPDATE signing_keys SET retired_at = now()")
+
+    assert_problem(await service.get("/v1/files"), 401, "bad-token")
+
+
+async def test_what_was_answered_under_a_leaked_key_is_kept_no_more(
+    waybill: Run, app: Litestar, client: Client, anonymous: httpx.AsyncClient, database: Database
+) -> None:
+    await client.post("/v1/uploads", json=UPLOAD, headers=KEY)
+
+    await waybill("keys", "rotate", "local", "--leaked")
+
+    kept = "SELECT 1 FROM commands WHERE sealed_response IS NOT NULL OR request_hash IS NOT NULL"
+    assert await database.rows(kept) == []
+    later = await client_of(client.account, app, anonymous, database)
+    again = await later.post("/v1/uploads", json=UPLOAD, headers=KEY)
+    assert_problem(again, 409, "idempotency-key-forgotten")
+    assert len(await database.rows("SELECT 1 FROM files")) == 1
 
 
 async def test_keys_are_listed_with_what_they_are_needed_for(waybill: Run, client: Client) -> None:
