@@ -1,6 +1,7 @@
 """Passwords: which are taken, and how they are hashed: with argon2id, off the event loop, a few at once."""
 
 import asyncio
+import math
 import os
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from zxcvbn import zxcvbn
+from zxcvbn.matching import L33T_TABLE
 
 from domain.errors import Busy, Invalid
 
@@ -26,6 +28,8 @@ COMMON_GUESSES = 10_000
 """A password that is found with fewer guesses than this is one of the commonest."""
 GUESSED_LENGTH = 32
 """Characters that are looked at: guessing takes more than linear time."""
+MAX_READINGS = 16
+"""Ways to read the digits and signs of a password as letters: zxcvbn tries each of them, up to 576."""
 PLACES = min(8, max(1, (os.cpu_count() or 1) // 2))
 """Hashes at once. Each has four threads, so this is enough for every core and leaves room for the event loop."""
 MAX_WAITING = 256
@@ -129,7 +133,12 @@ def _is_common(password: str, email: str) -> bool:
     email = _normal(email).casefold()
     if password.casefold() in {email, email.partition("@")[0]}:
         return True
-    return bool(zxcvbn(password[:GUESSED_LENGTH])["guesses"] < COMMON_GUESSES)
+    looked_at = password[:GUESSED_LENGTH]
+    return _readings(looked_at) <= MAX_READINGS and bool(zxcvbn(looked_at)["guesses"] < COMMON_GUESSES)
+
+
+def _readings(password: str) -> int:
+    return math.prod(len(set(signs).intersection(password)) or 1 for signs in L33T_TABLE.values())
 
 
 def _matches(password: str, password_hash: str | None) -> bool:

@@ -43,6 +43,15 @@ async def test_another_one_is_taken(password: str) -> None:
     assert await passwords.matches(password, await passwords.hashed(password, email=ADA))
 
 
+async def test_what_stands_for_too_many_words_is_taken_unguessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def guess(_: str) -> None:
+        pytest.fail("this takes seconds of the place where everybody's passwords are hashed")
+
+    monkeypatch.setattr(passwords, "zxcvbn", guess)
+
+    await passwords.hashed("4@8({[<369!1|7$5+2%04@8({[<369!1", email=ADA)
+
+
 @pytest.mark.parametrize("password", ["", "ninechars", "x7" * 65])
 async def test_a_length_is_held_wherever_it_comes_from(password: str) -> None:
     with pytest.raises(Invalid, match="10 to 128 characters"):
