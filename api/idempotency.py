@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable
 
+from litestar import Request
 from litestar.datastructures import Headers
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope
 from pyseto import DecryptError, KeyInterface
@@ -18,13 +19,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.answers import Answer
 from api.bodies import HashedBody
+from api.limits import client_address, within_limits
 from api.records import actor_name, record
+from domain.accounts import passwords
 from domain.errors import Conflict, Invalid
 from infra.keyring import KeyRing
 from outbox.command_log import CommandRecord
 
 STREAMED = {"streamed": True}
 """`opt` of routes whose body may be of any size: it is hashed as it passes, never held."""
+HASHING = {"hashes_a_password": True}
+"""`opt` of routes that wait for a place to hash: they do so before the lock takes a connection."""
 TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
 SANE = re.compile(r"[!-~]{1,255}")
 
@@ -76,10 +81,16 @@ class Keyed:
 
     async def run(self, receive: Receive, app: ASGIApp) -> Answer:
         """What is true once the caller has committed. Raises StillRunning, IdempotencyKeyReused, Forgotten."""
-        if self._scope["route_handler"].opt.get("streamed"):
+        handler = self._scope["route_handler"]
+        if handler.opt.get("streamed"):
             return await self._run_streamed(receive, app)
         body = await self._body.read(receive)
-        if not await self._session.scalar(TRY_LOCK, {"name": f"{actor_name(self._scope)} {self._key}"}):
+        await within_limits(Request(self._scope, body), handler)  # an answer given again is counted too
+        async with passwords.turn() if handler.opt.get("hashes_a_password") else contextlib.nullcontext():
+            return await self._run_alone(body, app)
+
+    async def _run_alone(self, body: Receive, app: ASGIApp) -> Answer:
+        if not await self._session.scalar(TRY_LOCK, {"name": f"{self._callers()[0]} {self._key}"}):
             raise StillRunning
         if (earlier := await self._earlier()) is not None:
             return self._again(earlier)
@@ -99,9 +110,17 @@ class Keyed:
 
     async def _earlier(self) -> Earlier | None:
         query = select(CommandRecord.request_hash, CommandRecord.sealed_response).where(
-            CommandRecord.actor == actor_name(self._scope), CommandRecord.idempotency_key == self._key
+            CommandRecord.actor.in_(self._callers()), CommandRecord.idempotency_key == self._key
         )
-        return (await self._session.execute(query)).one_or_none()
+        return (await self._session.execute(query.limit(1))).one_or_none()
+
+    def _callers(self) -> list[str]:
+        """Whose key it is. The nameless are told apart by their address, hashed with each of our keys, newest first."""
+        name = actor_name(self._scope)
+        if self._scope.get("user") is not None:
+            return [name]
+        whom = client_address(Request(self._scope)).encode(errors="replace")
+        return [f"{name}/{_keyed(whom, key).hex()}" for key in self._ring.keys]
 
     def _again(self, earlier: Earlier) -> Answer:
         answer, key = self._unsealed(earlier)
@@ -121,8 +140,7 @@ class Keyed:
 
     def _hash(self, key: KeyInterface) -> bytes:
         """Keyed at the end, so that the body need not be seen again for each key that may have been the one."""
-        secret = hashlib.sha256(key.to_paserk().encode()).digest()
-        return hashlib.blake2b(self._body.digest, key=secret, digest_size=32).digest()
+        return _keyed(self._body.digest, key)
 
     async def _keep(self, answer: Answer) -> Answer:
         """What was done stays in the transaction, beside its answer; of a refusal the answer alone."""
@@ -131,7 +149,7 @@ class Keyed:
         if answer.is_final:
             kept = record(self._scope, answer.status)
             key = self._ring.current
-            kept.idempotency_key, kept.request_hash = self._key, self._hash(key)
+            kept.actor, kept.idempotency_key, kept.request_hash = self._callers()[0], self._key, self._hash(key)
             kept.sealed_response = answer.seal(key)
             self._session.add(kept)
         return answer
@@ -145,3 +163,8 @@ class Keyed:
         if undo is not None:
             await undo()
         return self._again(earlier)
+
+
+def _keyed(value: bytes, key: KeyInterface) -> bytes:
+    secret = hashlib.sha256(key.to_paserk().encode()).digest()
+    return hashlib.blake2b(value, key=secret, digest_size=32).digest()

@@ -27,8 +27,12 @@ class _Addressed(msgspec.Struct):
 
 
 async def address(request: AnyRequest) -> str:
-    """The client's; a /64 of IPv6, which is what one customer gets."""
-    host = request.client.host if request.client else ""
+    return client_address(request)
+
+
+def client_address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """A /64 of IPv6, which is what one customer gets."""
+    host = connection.client.host if connection.client else ""
     try:
         found = ip_address(host)
     except ValueError:
@@ -76,9 +80,10 @@ ONE_TIME_TOKEN = {"limits": (Limit("token-address", 20, MINUTE, address),)}
 
 
 async def within_limits(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Raises TooOften."""
-    if not isinstance(connection, Request):
+    """Counts a request the first time it is asked. Raises TooOften."""
+    if not isinstance(connection, Request) or connection.scope["state"].get("counted"):
         return
+    connection.scope["state"]["counted"] = True
     rates: Rates = connection.app.state.rates
     limits: tuple[Limit, ...] = handler.opt.get("limits", ())
     for limit in limits:

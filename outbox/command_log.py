@@ -26,7 +26,8 @@ class CommandRecord(Base):
     name: Mapped[str] = mapped_column(Text)
     """Method and route, as in `POST /v1/uploads/{file_id}/complete`."""
     actor: Mapped[str] = mapped_column(Text)
-    """An account's id, with `/` and the id of a service token of theirs, or `anonymous`: their keys never meet."""
+    """An account's id, with `/` and the id of a service token of theirs, or `anonymous`, with `/` and
+    the keyed hash of a client's address if there is a key: their keys never meet."""
     request_id: Mapped[str] = mapped_column(Text)
     idempotency_key: Mapped[str | None] = mapped_column(Text)
     request_hash: Mapped[bytes | None] = mapped_column(LargeBinary)

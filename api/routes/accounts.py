@@ -10,6 +10,7 @@ from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import PUBLIC
+from api.idempotency import HASHING
 from api.limits import ONE_TIME_TOKEN, PASSWORD_RESET, REGISTRATION
 from api.requests import NewPassword, PasswordReset, ProfileChange, Registration, Verification
 from api.views import AccountView, MeView, StorageView
@@ -24,7 +25,7 @@ RESET_SECONDS = 0.1
 """How long asking for a reset takes, whether the address is known or not: longer than the work for a known one."""
 
 
-@post("/v1/accounts", opt=PUBLIC | REGISTRATION, summary="Open an account")
+@post("/v1/accounts", opt=PUBLIC | REGISTRATION | HASHING, summary="Open an account")
 async def open_account(data: JSONBody[Registration], transaction: NamedDependency[AsyncSession]) -> AccountView:
     command = Register(email=data.email, password=data.password, name=data.name)
     return AccountView.of(await commands.register(transaction, command))
@@ -86,7 +87,7 @@ async def request_password_reset(
 @post(
     "/v1/password-resets/confirm",
     status_code=204,
-    opt=PUBLIC | ONE_TIME_TOKEN,
+    opt=PUBLIC | ONE_TIME_TOKEN | HASHING,
     summary="Set another password; every session ends",
 )
 async def reset_password(data: JSONBody[NewPassword], transaction: NamedDependency[AsyncSession], state: State) -> None:

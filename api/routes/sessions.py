@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import PUBLIC
+from api.idempotency import HASHING
 from api.limits import LOGIN, REFRESH
 from api.paging import Cursor, Limit, next_link, read_cursor, write_cursor
 from api.requests import Login, Refreshment
@@ -20,7 +21,7 @@ from domain.sessions.errors import RefreshTokenReused, SessionNotFound
 from domain.sessions.queries import own_sessions
 
 
-@post("/v1/sessions", opt=PUBLIC | LOGIN, summary="Log in")
+@post("/v1/sessions", opt=PUBLIC | LOGIN | HASHING, summary="Log in")
 async def open_session(
     request: Request[Any, Any, Any],
     data: JSONBody[Login],

@@ -114,8 +114,8 @@ async def reset_password(session: AsyncSession, command: ResetPassword) -> Seque
     The mail was read, so the address is verified by it too. If it was not before, somebody else may have registered it:
     the service tokens end as well. Raises BadOneTimeToken, PasswordTooCommon, PasswordsBusy.
     """
-    token = await _require_good(session, command.token, Purpose.PASSWORD_RESET)
     async with passwords.turn():
+        token = await _require_good(session, command.token, Purpose.PASSWORD_RESET)
         owner = await session.get_one(Account, token.account_id)
         password_hash = await passwords.hashed(command.password, email=owner.email or "")
     account = await _redeem(session, command.token, Purpose.PASSWORD_RESET)

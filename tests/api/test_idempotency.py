@@ -8,12 +8,14 @@ import httpx
 import pytest
 from litestar import Litestar
 
+from domain.accounts import passwords
 from domain.files import commands
 from infra.storage import Storage, StorageError
 from tests.api import raw
 from tests.api.conftest import Client
 from tests.api.leftovers import Leftovers
 from tests.api.matrix import assert_problem
+from tests.api.test_limits import client_at
 from tests.database import Database
 
 KEY = {"Idempotency-Key": "k"}
@@ -21,6 +23,7 @@ BODY = {"name": "a.txt", "size": 3}
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
 END = b"\r\n--b--\r\n"
+BUSY = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'waybill-api' AND state ~ 'transaction'"
 
 
 async def test_while_the_first_runs_the_second_is_told_so(
@@ -81,8 +84,7 @@ async def test_a_stream_holds_no_connection_while_it_comes(app: Litestar, client
     """An upload may take hours; Postgres ends what is idle in a transaction for a minute."""
 
     async def nobody_waits() -> None:
-        query = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'waybill-api' AND state ~ 'transaction'"
-        assert await database.rows(query) == []
+        assert await database.rows(BUSY) == []
 
     request = raw.scope("POST", "/v1/files", client.headers | FORM | KEY)
     answer = await raw.send(app, request, raw.body(HEAD, b"abc", END), before_the_end=nobody_waits)
@@ -126,6 +128,41 @@ async def test_a_key_belongs_to_its_path_and_query_too(client: Client) -> None:
         response = await client.post(path, json=BODY, headers=KEY)
         assert response.status_code in {409, 422}
         assert "Idempotent-Replayed" not in response.headers
+
+
+async def test_a_nameless_answer_is_given_again_to_the_same_address_only(app: Litestar) -> None:
+    person = {"email": "ada@example.com", "password": "correct horse battery"}
+    async with client_at(app, "192.0.2.1") as here, client_at(app, "192.0.2.2") as there:
+        await here.post("/v1/accounts", json=person)
+        answers = [await each.post("/v1/sessions", json=person, headers=KEY) for each in (here, here, there)]
+        other = await here.post("/v1/sessions", json=person | {"password": "another"}, headers=KEY)
+
+    first, second, theirs = answers
+    assert first.json() == second.json() != theirs.json()
+    assert (theirs.status_code, "Idempotent-Replayed" in theirs.headers) == (201, False)
+    assert_problem(other, 422, "idempotency-key-reused")
+
+
+@pytest.mark.parametrize("headers", [{}, KEY], ids=["without a key", "with a key"])
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/accounts", "/v1/password-resets/confirm"])
+async def test_who_waits_for_a_place_to_hash_holds_no_connection(
+    path: str,
+    headers: dict[str, str],
+    anonymous: httpx.AsyncClient,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passwords, "_places", places := asyncio.Semaphore(1))
+    body = {"password": "correct horse battery"}
+    body |= {"token": "x"} if path.endswith("confirm") else {"email": "ada@example.com"}
+    async with places:
+        asked = asyncio.create_task(anonymous.post(path, json=body, headers=headers))
+        async with asyncio.timeout(5):
+            while not places._waiters:  # noqa: ASYNC110, SLF001 - nothing else says that somebody waits
+                await asyncio.sleep(0.01)
+        assert await database.rows(BUSY) == []
+
+    assert (await asked).status_code < 500
 
 
 async def test_a_query_of_any_bytes_can_be_hashed(app: Litestar, client: Client) -> None:

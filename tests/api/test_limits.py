@@ -106,6 +106,19 @@ async def test_a_refusal_for_asking_too_often_is_not_kept(anonymous: httpx.Async
     assert "Idempotent-Replayed" not in again.headers
 
 
+async def test_an_idempotency_key_is_no_way_round_a_limit(anonymous: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "k"}
+    statuses = [(await anonymous.post("/v1/sessions", json=LOGIN, headers=key)).status_code for _ in range(11)]
+
+    assert statuses == [401] * 10 + [429]
+
+
+async def test_with_an_idempotency_key_a_request_counts_once(anonymous: httpx.AsyncClient) -> None:
+    sent = [anonymous.post("/v1/sessions", json=LOGIN, headers={"Idempotency-Key": f"{n}"}) for n in range(11)]
+
+    assert [(await each).status_code for each in sent] == [401] * 10 + [429]
+
+
 async def test_redis_learns_no_address(anonymous: httpx.AsyncClient, redis: Redis) -> None:
     await log_in(anonymous, 1)
 
