@@ -67,7 +67,12 @@ LOGIN = {
         Limit("login-account", 100, HOUR, account),  # NIST SP 800-63B: no more than 100 guesses in a row
     )
 }
-REGISTRATION = {"limits": (Limit("registration-address", 20, MINUTE, address),)}
+REGISTRATION = {
+    "limits": (
+        Limit("registration-address", 20, MINUTE, address),
+        Limit("registration-account", 5, HOUR, account),  # closed and opened again, each is another mail
+    )
+}
 REFRESH = {"limits": (Limit("refresh-address", 120, MINUTE, address),)}
 PASSWORD_RESET = {
     "limits": (

@@ -55,6 +55,17 @@ async def test_an_address_guesses_at_many_accounts_60_times_a_minute(app: Litest
         assert await log_in(there, 1) == [401]
 
 
+async def test_an_address_is_registered_five_times_an_hour_from_wherever(app: Litestar) -> None:
+    person = {"email": "ada@example.com", "password": "x" * 10}
+    async with client_at(app, "192.0.2.1") as here, client_at(app, "192.0.2.2") as there:
+        statuses = [(await http.post("/v1/accounts", json=person)).status_code for http in [here, there] * 3]
+        assert statuses == [422] * 5 + [429]
+
+        other = await here.post("/v1/accounts", json=person | {"email": "eve@example.com"})
+
+    assert other.status_code == 422
+
+
 @pytest.mark.parametrize(
     ("address", "other", "same"),
     [
@@ -64,12 +75,12 @@ async def test_an_address_guesses_at_many_accounts_60_times_a_minute(app: Litest
     ],
 )
 async def test_a_customer_of_ipv6_is_one_address(app: Litestar, address: str, other: str, *, same: bool) -> None:
-    person = {"email": "ada@example.com", "password": "x" * 10}
+    people = [{"email": f"{n}@example.com", "password": "x" * 10} for n in range(22)]
     async with client_at(app, address) as here, client_at(app, other) as there:
-        statuses = [(await here.post("/v1/accounts", json=person)).status_code for _ in range(21)]
+        statuses = [(await here.post("/v1/accounts", json=each)).status_code for each in people[:21]]
         assert statuses == [422] * 20 + [429]
 
-        assert (await there.post("/v1/accounts", json=person)).status_code == (429 if same else 422)
+        assert (await there.post("/v1/accounts", json=people[21])).status_code == (429 if same else 422)
 
 
 async def test_several_processes_count_together(settings: Settings) -> None:
