@@ -101,9 +101,9 @@ async def close_account(session: AsyncSession, actor: Actor) -> Sequence[UUID]:
 
 
 async def request_password_reset(session: AsyncSession, command: RequestPasswordReset) -> None:
-    """Of an address that nobody has, nothing is told."""
+    """Of an address that nobody has, nothing is told: nor by the time that others who ask for it would wait."""
     known = select(Account).where(Account.email == normal_email(command.email))
-    account = await session.scalar(known.with_for_update())
+    account = await session.scalar(known.with_for_update(read=True, key_share=True))
     if account is not None:
         account.request_password_reset()
 

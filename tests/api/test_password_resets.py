@@ -1,5 +1,6 @@
 """A forgotten password is replaced by whoever reads the mail, and by nobody else."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import pytest
 from litestar import Litestar
 
 from domain.accounts import passwords
+from domain.accounts.commands import RequestPasswordReset, request_password_reset
 from domain.accounts.events import PasswordResetRequested
 from domain.accounts.one_time import Purpose, mint
 from domain.actor import Scope
@@ -62,6 +64,18 @@ async def test_an_unknown_address_gets_the_same_answer_as_late(
     assert len({(tuple(answer.headers.items()), answer.content) for answer in answers}) == 1
     assert all(2.0 <= answer.elapsed.total_seconds() < 3.0 for answer in answers)
     assert len(await database.recorded()) == 1
+
+
+async def test_whoever_asks_while_another_request_for_it_runs_does_not_wait(
+    client: Client, anonymous: httpx.AsyncClient, database: Database
+) -> None:
+    """Only a known address has a row to wait for: time would tell."""
+    async with database.sessions.begin() as another, asyncio.timeout(5):
+        await request_password_reset(another, RequestPasswordReset(email=str(client.account.email)))
+
+        response = await anonymous.post("/v1/password-resets", json={"email": client.account.email})
+
+    assert response.status_code == 202
 
 
 async def test_the_mails_token_sets_another_password_and_ends_every_session(
