@@ -70,6 +70,6 @@ async def _resources(app: Litestar) -> AsyncIterator[None]:
         app.state.liveness = Liveness(factory)
         app.state.redis = streams.connect(settings.redis_url)
         stack.push_async_callback(app.state.redis.aclose)
-        app.state.rates = Rates(app.state.redis, secret=local.current.to_paserk(), scale=settings.rate_limit_scale)
+        app.state.rates = Rates(app.state.redis, ring=local, scale=settings.rate_limit_scale)
         app.state.storage = await stack.enter_async_context(Storage.connect(settings))
         yield

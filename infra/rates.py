@@ -4,14 +4,18 @@ import asyncio
 import hashlib
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import structlog
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+from pyseto import KeyInterface
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+from infra.keyring import KeyRing
 
 log = structlog.get_logger(__name__)
 
@@ -33,20 +37,22 @@ class Rate:
 
 
 class Rates:
-    """`secret` keys the hash under which somebody is counted: Redis learns no address. `scale` multiplies all rates."""
+    """`ring` keys the hash under which somebody is counted: Redis learns no address. `scale` multiplies all rates."""
 
-    def __init__(self, redis: Redis, *, secret: str, scale: float) -> None:
+    def __init__(self, redis: Redis, *, ring: KeyRing, scale: float) -> None:
         pool = cast("Any", redis.connection_pool)
         storage = RedisStorage("async+redis://", implementation="redispy", key_prefix=KEY_PREFIX, connection_pool=pool)
         self._together = MovingWindowRateLimiter(storage)
         self._alone = MovingWindowRateLimiter(MemoryStorage())
-        self._secret = hashlib.sha256(secret.encode()).digest()
+        self._ring = ring
         self._scale = scale
         self._away_until = 0.0
 
     async def wait(self, name: str, whom: str, rate: Rate) -> float:
         """Count one of `whom`, if there is room for one. Seconds until there is; 0 if there was."""
-        counted = hashlib.blake2b(whom.encode(errors="replace"), key=self._secret, digest_size=16).hexdigest()
+        counted = hashlib.blake2b(
+            whom.encode(errors="replace"), key=_secret(self._ring.current), digest_size=16
+        ).hexdigest()
         if time.monotonic() >= self._away_until:
             try:
                 async with asyncio.timeout(PATIENCE):
@@ -59,6 +65,11 @@ class Rates:
     @staticmethod
     def _item(name: str, rate: Rate, scale: float) -> RateLimitItemPerSecond:
         return RateLimitItemPerSecond(max(1, int(rate.amount * scale)), rate.seconds, namespace=name)
+
+
+@lru_cache(maxsize=2)
+def _secret(key: KeyInterface) -> bytes:
+    return hashlib.sha256(key.to_paserk().encode()).digest()
 
 
 async def _wait(limiter: MovingWindowRateLimiter, item: RateLimitItemPerSecond, counted: str) -> float:

@@ -12,6 +12,8 @@ import pytest
 from litestar import Litestar
 from redis.asyncio import Redis
 
+from infra import paserk
+from infra.keyring import KeyRing
 from infra.settings import Settings
 from tests.api.conftest import http_client, running
 from tests.api.matrix import assert_problem
@@ -128,6 +130,18 @@ async def test_with_an_idempotency_key_a_request_counts_once(anonymous: httpx.As
     sent = [anonymous.post("/v1/sessions", json=LOGIN, headers={"Idempotency-Key": f"{n}"}) for n in range(11)]
 
     assert [(await each).status_code for each in sent] == [401] * 10 + [429]
+
+
+async def test_who_is_counted_is_hashed_with_the_key_of_today(
+    anonymous: httpx.AsyncClient, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log_in(anonymous, 1)
+    before = set(await redis.keys())
+
+    monkeypatch.setattr(KeyRing, "current", paserk.local_key(paserk.new_local()))
+    await log_in(anonymous, 1)
+
+    assert len(set(await redis.keys()) - before) == len(before)
 
 
 async def test_redis_learns_no_address(anonymous: httpx.AsyncClient, redis: Redis) -> None:
