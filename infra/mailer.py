@@ -10,6 +10,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -82,22 +83,31 @@ class Mailer:
 
 
 def _server(smtp_url: str) -> dict[str, Any]:
-    """For aiosmtplib, which uses STARTTLS wherever it is offered. Raises SettingsError."""
+    """For aiosmtplib, which uses STARTTLS where it is offered, and must for credentials. Raises SettingsError."""
     url = urlsplit(smtp_url)
     tls = url.scheme == "smtps"
     try:
         port = url.port or (IMPLICIT_TLS_PORT if tls else PLAIN_PORT)
     except ValueError:
         raise SettingsError("WAYBILL_SMTP_URL: its port is none") from None
+    host = url.hostname or "localhost"
     return {
-        "hostname": url.hostname or "localhost",
+        "hostname": host,
         "port": port,
         "use_tls": tls,
+        "start_tls": True if url.username and not tls and not _is_here(host) else None,
         "username": unquote(url.username) if url.username else None,
         "password": unquote(url.password) if url.password else None,
         "local_hostname": socket.gethostname(),  # by default it asks DNS, which may take its time
         "timeout": STEP_SECONDS,
     }
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _sender(text: str) -> Address:

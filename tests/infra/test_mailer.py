@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from infra.mailer import Mail, Mailer, MailError, MailRefused
+from infra.mailer import Mail, Mailer, MailError, MailRefused, _server
 from infra.settings import Settings, SettingsError
 
 SECRET = "very-secret-token"
@@ -160,6 +160,32 @@ async def test_credentials_of_the_url_are_used_and_wrong_ones_are_not_for_good()
     assert (b"me@a", b"p@ss") in far_end.logins
     assert type(caught.value) is MailError
     assert "wrong" not in _everything_of(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "required"),
+    [
+        ("smtp://me:secret@mail.example.com", True),
+        ("smtp://mail.example.com", None),
+        ("smtp://me:secret@localhost", None),
+        ("smtp://me:secret@[::1]", None),
+        ("smtps://me:secret@mail.example.com", None),
+    ],
+)
+def test_credentials_leave_this_machine_only_behind_tls(url: str, required: bool | None) -> None:
+    assert _server(url)["start_tls"] is required
+
+
+async def test_a_server_without_tls_is_given_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.mailer._is_here", lambda _: False)
+    far_end = FarEnd()
+    options = {"authenticator": far_end.authenticate, "auth_require_tls": False}
+
+    with pytest.raises(MailError) as caught:
+        await send(far_end, a_mail(), url="smtp://me:secret@127.0.0.1:{port}", **options)
+
+    assert type(caught.value) is MailError
+    assert (far_end.logins, far_end.envelopes) == ([], [])
 
 
 async def test_a_server_that_offers_tls_and_cannot_show_who_it_is_gets_nothing(tmp_path: Path) -> None:
