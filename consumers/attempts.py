@@ -4,7 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +30,7 @@ class Task:
     ticket: Ticket
     data: bytes | str | None
     alone: bool = False
-    """Whoever submits it sees to it that nothing else is at work in this process."""
+    """Nothing else is at work in this process meanwhile."""
 
 
 @dataclass
@@ -88,6 +88,19 @@ class Attempts:
         failpoint("attempt.after_commit")
         for task in tasks:
             self._let_go(task.ticket)
+
+    async def alone(self, task: Task) -> None:
+        """Try it while nothing else is at work in this process, for a lease at most; then others may begin.
+
+        It takes no place: those may all be held by others that wait until it has ended.
+        """
+        lease = self.policy.lease.total_seconds()
+        self._held[task.ticket.position] = task.ticket
+        async with self.solitude.alone(within=lease):
+            trying = asyncio.create_task(self._run([replace(task, alone=True)]))
+            self._chains.add(trying)
+            trying.add_done_callback(self._chains.discard)
+            await asyncio.wait([trying], timeout=lease)
 
     async def renew(self) -> None:
         """Say of everything we hold that we are still at it."""

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -131,12 +130,10 @@ class ConsumerWorker:
 
     async def _try_suspect(self, task: Task) -> None:
         """Nothing else of this consumer is begun meanwhile; in its last attempt, nothing else of this process."""
-        is_last = task.ticket.attempt >= self.attempts.policy.max_attempts
-        solitude = self.attempts.solitude.alone(within=self._lease_seconds) if is_last else nullcontext()
-        async with solitude:
-            begun = await self.attempts.submit([replace(task, alone=is_last)])
-            if begun:
-                await asyncio.wait(begun, timeout=self._lease_seconds)
+        if task.ticket.attempt >= self.attempts.policy.max_attempts:
+            await self.attempts.alone(task)
+        elif begun := await self.attempts.submit([task]):
+            await asyncio.wait(begun, timeout=self._lease_seconds)
 
     async def sweep(self, stream: str, *, min_idle: float, owner: str | None = None) -> int:
         """Make due what a worker read and never acknowledged, then acknowledge it in its stead.

@@ -70,3 +70,24 @@ async def test_a_handlers_own_cancellation_is_its_failure_in_a_batch_too(
     await worker.handle(STREAM, await read(worker, redis))
 
     assert await settled(worker, database) == [("dead", 2)]
+
+
+async def test_a_last_attempt_does_not_wait_for_places_whose_holders_wait_for_it(
+    make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker = make_worker(a_consumer(note), max_attempts=2)
+    await publish(database, redis, a_file_uploaded(name="suspect"))
+    await worker.handle(STREAM, await read(worker, redis))
+    await settled(worker, database)
+    await database.execute("UPDATE deliveries SET state = 'running', attempts = 1, due_at = now()")
+    others = [a_file_uploaded() for _ in range(worker.consumer.concurrency)]
+
+    async with worker.attempts.solitude.among_others():
+        trying = asyncio.create_task(worker.take_due())
+        while not worker.attempts.solitude._gate.locked():  # noqa: ASYNC110, SLF001 - it is about to be alone
+            await asyncio.sleep(0.001)
+        await publish(database, redis, *others)
+        await worker.handle(STREAM, await read(worker, redis))
+    await asyncio.wait_for(trying, 5)
+
+    assert [state for state, _ in await settled(worker, database)] == ["done"] * (1 + len(others))
