@@ -10,10 +10,11 @@ import pytest
 from redis.asyncio import Redis
 
 from api.server import server_config
+from domain.aggregate import new_id
 from infra.settings import Settings
 from tests.api.conftest import running
 
-PERSON = {"email": "ada@example.com", "password": "x" * 10}
+PASSWORD = "x" * 10
 
 
 @asynccontextmanager
@@ -29,7 +30,9 @@ async def served(settings: Settings, *, from_: str, proxies: tuple[str, ...]) ->
 
 
 async def register(http: httpx.AsyncClient, forwarded_for: str) -> int:
-    return (await http.post("/v1/accounts", json=PERSON, headers={"X-Forwarded-For": forwarded_for})).status_code
+    """Each time another person: only the address is counted."""
+    person = {"email": f"{new_id().hex}@example.com", "password": PASSWORD}
+    return (await http.post("/v1/accounts", json=person, headers={"X-Forwarded-For": forwarded_for})).status_code
 
 
 @pytest.mark.parametrize("proxies", [(), ("10.0.0.0/8",)])

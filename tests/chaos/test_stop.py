@@ -4,7 +4,9 @@ import asyncio
 import re
 import signal
 
-from tests.chaos.dose import Dose, doses
+import pytest
+
+from tests.chaos.dose import LONG_SECONDS, Dose
 from tests.chaos.scene import EVERYTHING, Scene
 
 IN_TIME_SECONDS = 10
@@ -14,7 +16,9 @@ REST_SECONDS = 60
 """Far less than the lease: whoever had to wait for that came too late."""
 
 
-@doses(short=Dose(faults=1, pause=1.5, rate=100), long=Dose(faults=20, pause=2.5, rate=330))
+@pytest.mark.chaos  # its short form is in tests/journey/test_stop.py
+@pytest.mark.timeout(LONG_SECONDS)
+@pytest.mark.parametrize("dose", [Dose(faults=20, pause=2.5, rate=330)], ids=["long"])
 async def test_stop_everyone(scene: Scene, dose: Dose) -> None:
     processes = (*EVERYTHING, "scheduler")
     scene.asked_for = ENDED
