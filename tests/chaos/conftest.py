@@ -152,6 +152,13 @@ def _name(request: pytest.FixtureRequest) -> str:
     return str(request.node.name).removeprefix("test_")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of it is for `make chaos`: beside other tests, on two cores, even the short forms take too long."""
+    for item in items:
+        if ROOT / "tests" / "chaos" in item.path.parents:
+            item.add_marker(pytest.mark.chaos)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if report.LINES:
         terminalreporter.section("chaos")

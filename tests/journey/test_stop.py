@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
+from redis.asyncio import Redis
 
 from domain.files.model import Status
 from tests.database import Database
@@ -65,7 +66,7 @@ async def ended(running: Process) -> int:
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-async def test_an_idle_process_ends_with_0(name: str, environment: Mapping[str, str]) -> None:
+async def test_an_idle_process_ends_with_0(name: str, environment: Mapping[str, str], redis: Redis) -> None:
     async with process(name, environment) as running:
         assert await ended(running) == 0
 
