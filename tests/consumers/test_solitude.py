@@ -6,11 +6,22 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.solitude import Solitude
+from consumers.worker import ConsumerWorker
 from domain.files.events import FileUploaded
 from tests.consumers.conftest import MakeWorker, a_consumer
 from tests.consumers.steps import STREAM, note, notes, publish, read, settled
 from tests.database import Database
 from tests.factories import a_file_uploaded
+
+
+async def with_a_suspect(make_worker: MakeWorker, database: Database, redis: Redis) -> ConsumerWorker:
+    """A worker that finds a delivery whose worker is gone, with one attempt left."""
+    worker = make_worker(a_consumer(note), max_attempts=2)
+    await publish(database, redis, a_file_uploaded(name="suspect"))
+    await worker.handle(STREAM, await read(worker, redis))
+    await settled(worker, database)
+    await database.execute("UPDATE deliveries SET state = 'running', attempts = 1, due_at = now()")
+    return worker
 
 
 async def test_whoever_is_alone_waits_for_the_others_and_keeps_new_ones_waiting() -> None:
@@ -41,11 +52,7 @@ async def test_whoever_is_alone_waits_for_the_others_and_keeps_new_ones_waiting(
 async def test_a_last_attempt_after_a_crash_is_made_alone(
     make_worker: MakeWorker, database: Database, redis: Redis
 ) -> None:
-    worker = make_worker(a_consumer(note), max_attempts=2)
-    await publish(database, redis, a_file_uploaded(name="suspect"))
-    await worker.handle(STREAM, await read(worker, redis))
-    await settled(worker, database)
-    await database.execute("UPDATE deliveries SET state = 'running', attempts = 1, due_at = now()")
+    worker = await with_a_suspect(make_worker, database, redis)
 
     async with worker.attempts.solitude.among_others():
         trying = asyncio.create_task(worker.take_due())
@@ -75,11 +82,7 @@ async def test_a_handlers_own_cancellation_is_its_failure_in_a_batch_too(
 async def test_a_last_attempt_does_not_wait_for_places_whose_holders_wait_for_it(
     make_worker: MakeWorker, database: Database, redis: Redis
 ) -> None:
-    worker = make_worker(a_consumer(note), max_attempts=2)
-    await publish(database, redis, a_file_uploaded(name="suspect"))
-    await worker.handle(STREAM, await read(worker, redis))
-    await settled(worker, database)
-    await database.execute("UPDATE deliveries SET state = 'running', attempts = 1, due_at = now()")
+    worker = await with_a_suspect(make_worker, database, redis)
     others = [a_file_uploaded() for _ in range(worker.consumer.concurrency)]
 
     async with worker.attempts.solitude.among_others():
