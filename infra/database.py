@@ -22,12 +22,18 @@ AWAY = ("08", "53", "57P")
 """SQLSTATEs, by their beginnings: no connection, no resources, shutting down or starting up."""
 
 
-UNREACHABLE = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError)
-"""What the driver raises while a connection is made and set up."""
-
-
 class DatabaseUnreachable(Exception):
     """Postgres cannot be reached; nothing has happened."""
+
+
+UNREACHABLE = (
+    DatabaseUnreachable,
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresError,
+    asyncpg.InternalClientError,  # the server has said goodbye, and the socket is still open
+)
+"""What a connection of its own may raise while Postgres is away."""
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types

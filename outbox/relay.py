@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra import streams
-from infra.database import DatabaseUnreachable, connect
+from infra.database import UNREACHABLE, connect
 from infra.failpoints import failpoint
 from infra.waiting import pause
 from outbox.message import cloud_event
@@ -162,7 +162,7 @@ async def run(
         except StreamAhead as error:
             health.fails("streams", error)
             raise
-        except (DatabaseUnreachable, OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (*UNREACHABLE, RedisError) as error:
             failures += 1
             health.fails("redis" if isinstance(error, RedisError) else "postgres", error)
             delay = backoff(failures)

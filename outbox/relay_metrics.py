@@ -4,14 +4,13 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 
-import asyncpg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra import streams
-from infra.database import DatabaseUnreachable, connect
+from infra.database import UNREACHABLE, connect
 from infra.monitoring import View, process_registry
 from outbox.relay_health import RelayHealth, Tally
 
@@ -54,7 +53,7 @@ class Backlog:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 self.rows, self.oldest_seconds = await self._count()
-        except (DatabaseUnreachable, OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (*UNREACHABLE, RedisError):
             self.rows = None
 
     async def _count(self) -> tuple[int, float]:

@@ -54,7 +54,7 @@ async def _connection(operator: Operator) -> AsyncIterator[asyncpg.Connection]:
     connection = await connect(operator.settings.database_url, application_name="waybill-operator")
     try:
         yield connection
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise click.ClickException(f"Postgres: {one_line(error)}") from None
     except (rebuilding.RebuildRunning, StreamAhead) as error:
         raise click.ClickException(str(error)) from None

@@ -9,13 +9,22 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Forwarder:
-    """Forwards connections to a service, always from the same port; while it is cut, nothing listens there."""
+    """Forwards connections to a service, always from the same port; while it is cut, nothing listens there.
 
-    def __init__(self, open_: Callable[[], Awaitable[Streams]]) -> None:
+    A connection that the service closes may linger: it stays open on this side for so many seconds.
+    """
+
+    def __init__(self, open_: Callable[[], Awaitable[Streams]], *, lingers: float = 0) -> None:
         self._connect = open_
+        self._lingers = lingers
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.port = 0
+
+    def postgres_url(self, database_url: str) -> str:
+        """To the same database by this way."""
+        name = database_url.partition("@/")[2].partition("?")[0]
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 
     async def mend(self) -> None:
         self._server = await asyncio.start_server(self._forward, "127.0.0.1", self.port)
@@ -30,21 +39,22 @@ class Forwarder:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await self._connect()
         self._open |= {writer, inner_writer}
-        await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
+        await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer, self._lingers))
         self._open -= {writer, inner_writer}
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lingers: float = 0) -> None:
     with contextlib.suppress(OSError):
         while chunk := await reader.read(65536):
             writer.write(chunk)
             await writer.drain()
+    await asyncio.sleep(lingers)
     writer.close()
 
 
 @contextlib.asynccontextmanager
-async def _forwarding(open_: Callable[[], Awaitable[Streams]]) -> AsyncIterator[Forwarder]:
-    found = Forwarder(open_)
+async def _forwarding(open_: Callable[[], Awaitable[Streams]], *, lingers: float = 0) -> AsyncIterator[Forwarder]:
+    found = Forwarder(open_, lingers=lingers)
     await found.mend()
     try:
         yield found
@@ -58,9 +68,11 @@ def forwarder(environment: Mapping[str, str]) -> contextlib.AbstractAsyncContext
     return _forwarding(lambda: asyncio.open_unix_connection(path))
 
 
-def forwarder_to_postgres(environment: Mapping[str, str]) -> contextlib.AbstractAsyncContextManager[Forwarder]:
+def forwarder_to_postgres(
+    environment: Mapping[str, str], *, lingers: float = 0
+) -> contextlib.AbstractAsyncContextManager[Forwarder]:
     (directory,) = parse_qs(urlsplit(environment["WAYBILL_DATABASE_URL"]).query)["host"]
-    return _forwarding(lambda: asyncio.open_unix_connection(f"{directory}/.s.PGSQL.5432"))
+    return _forwarding(lambda: asyncio.open_unix_connection(f"{directory}/.s.PGSQL.5432"), lingers=lingers)
 
 
 def forwarder_to_smtp(environment: Mapping[str, str]) -> contextlib.AbstractAsyncContextManager[Forwarder]:

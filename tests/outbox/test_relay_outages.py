@@ -128,10 +128,13 @@ async def test_two_relays_at_once_make_one_whole_stream_of_5000_events(
     assert len({fields[b"id"] for _, fields in found}) == 5000
 
 
+@pytest.mark.parametrize("lingers", [0, 0.5], ids=["closed", "goodbye"])
 async def test_a_connection_that_postgres_ends_is_replaced(
-    settings: Settings, database: Database, redis: Redis
+    lingers: float, settings: Settings, environment: dict[str, str], database: Database, redis: Redis
 ) -> None:
-    async with running_relay(settings.database_url, settings.redis_url) as monitor:
+    """Between Postgres' goodbye and the end of the connection there is a moment, longer on a busy machine."""
+    opened = forwarder_to_postgres(environment, lingers=lingers)
+    async with opened as way, running_relay(*_urls("postgres", settings, way)) as monitor:
         await monitor.until_ready()
         await database.rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -140,12 +143,13 @@ async def test_a_connection_that_postgres_ends_is_replaced(
         await database.record(a_file_uploaded())
         await monitor.until_relayed(1)
 
+    assert await redis.xlen(STREAM) == 1
+
 
 def _urls(away: str, settings: Settings, way: Forwarder) -> tuple[str, str]:
     if away == "redis":
         return settings.database_url, f"redis://127.0.0.1:{way.port}/0"
-    name = settings.database_url.partition("@/")[2].partition("?")[0]
-    return f"postgresql://postgres@127.0.0.1:{way.port}/{name}", settings.redis_url
+    return way.postgres_url(settings.database_url), settings.redis_url
 
 
 async def _has_failed(waits: list[float], times: int) -> bool:
