@@ -63,7 +63,7 @@ class Attempts:
         begun = []
         for index, chain in enumerate(chains):
             if not await self._place():
-                await self._hand_back(task.ticket for rest in chains[index:] for task in rest)
+                await self._hand_back([task.ticket for rest in chains[index:] for task in rest])
                 break
             begun.append(asyncio.create_task(self._run(chain), name=f"{self.consumer.name}:{chain[0].ticket.position}"))
             self._chains.add(begun[-1])
@@ -140,7 +140,7 @@ class Attempts:
         while rest and not self._stopping.is_set():
             if not await self._try(rest.pop(0)):
                 break
-        await self._hand_back(task.ticket for task in rest)
+        await self._hand_back([task.ticket for task in rest])
 
     async def _try(self, task: Task) -> bool:
         """Whether the effect happened. Whatever happens instead is written down, and raises nothing."""
@@ -195,15 +195,17 @@ class Attempts:
             error=f"{type(error).__name__}: {error}",
         )
 
-    async def _hand_back(self, given: Iterable[Ticket]) -> None:
+    async def _hand_back(self, given: Sequence[Ticket]) -> None:
+        if not given:
+            return
         for ticket in given:
             self._let_go(ticket)
-            try:
-                async with self.sessions.begin() as session:
-                    await tickets.hand_back(session, ticket)
-            except Exception as error:  # noqa: BLE001 - the lease ends, and somebody takes the ticket again
-                log.warning("delivery.not_handed_back", position=ticket.position, error=one_line(error))
-            self.wake.set()
+        try:
+            async with self.sessions.begin() as session:
+                await tickets.hand_back(session, given)
+        except Exception as error:  # noqa: BLE001 - the lease ends, and somebody takes them again
+            log.warning("delivery.not_handed_back", deliveries=len(given), error=one_line(error))
+        self.wake.set()
 
     def _let_go(self, ticket: Ticket) -> None:
         """Unless we hold a later one of the same delivery by now."""

@@ -22,7 +22,7 @@ from infra.database import DatabaseUnreachable
 from infra.failpoints import failpoint
 from infra.telemetry import one_line
 from infra.waiting import pause
-from outbox import tickets
+from outbox import taking
 from outbox.claims import claim
 from outbox.delivery import Arrival, State, Ticket
 from outbox.session import Sessions
@@ -110,9 +110,8 @@ class ConsumerWorker:
             return 0
         name, types, policy = self.consumer.name, self.consumer.event_types, self.attempts.policy
         async with self.sessions.begin() as session:
-            suspect = await tickets.take_lapsed(session, name, types, policy)
-            limit = DUE_BATCH if self.consumer.batched else self.attempts.free
-            taken = [suspect] if suspect else await tickets.take_due(session, name, types, policy, limit=limit)
+            suspect = await taking.take_lapsed(session, name, types, policy)
+            taken = [suspect] if suspect else await self._take_due(session)
             if not taken:
                 return 0
             rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in taken]})
@@ -127,6 +126,12 @@ class ConsumerWorker:
         else:
             await self.attempts.submit(tasks)
         return len(taken)
+
+    async def _take_due(self, session: AsyncSession) -> list[Ticket]:
+        name, types, policy = self.consumer.name, self.consumer.event_types, self.attempts.policy
+        if self.consumer.batched:
+            return await taking.take_due(session, name, types, policy, limit=DUE_BATCH, in_runs=True)
+        return await taking.take_due(session, name, types, policy, limit=self.attempts.free)
 
     async def _try_suspect(self, task: Task) -> None:
         """Nothing else of this consumer is begun meanwhile; in its last attempt, nothing else of this process."""

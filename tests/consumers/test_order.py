@@ -92,3 +92,22 @@ async def test_a_long_backlog_of_one_subject_is_taken_quickly_and_in_order(
     await settled(worker, database)
 
     assert await notes(database) == [f"{n:03}" for n in range(200)]
+
+
+async def test_a_batched_consumer_takes_what_is_due_of_a_subject_in_runs_and_in_order(
+    make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker, subject = make_worker(a_consumer(note, batched=True)), new_id()
+    await publish(database, redis, *(a_file_uploaded(file_id=subject, name=str(n)) for n in range(1, 9)))
+    await read(worker, redis)
+    await worker.sweep(STREAM, min_idle=0)
+    await database.execute("UPDATE deliveries SET due_at = now() + interval '1 hour' WHERE position = 4")
+
+    assert await worker.take_due() == 3
+    assert await notes(database) == ["1", "2", "3"]
+    await database.execute("UPDATE deliveries SET due_at = now() WHERE position = 4")
+    await database.execute("DELETE FROM deliveries WHERE position = 7")  # as if nobody had read it yet
+    assert await worker.take_due() == 3
+
+    assert await worker.take_due() == 0
+    assert await notes(database) == ["1", "2", "3", "4", "5", "6"]
