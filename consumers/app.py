@@ -38,11 +38,12 @@ BATCH = 500
 CONCURRENT_BATCH = 50
 """What waits for S3 is read in smaller bites, so that many workers can share a burst."""
 READ_BLOCK_MS = 500
-GRACE_SECONDS = 6.0
-"""For what is being handled when we are told to stop; the process has 10."""
 BATCH_GRACE_SECONDS = 2.0
-"""For a batch whose transaction is open then."""
+"""For a batch whose transaction is open when we are told to stop; the process has 10."""
+GRACE_SECONDS = 4.0
+"""For what is being handled by itself, after that."""
 STOP_SECONDS = 9.0
+"""The rest is for handing back: on a busy machine that takes a while too."""
 START_RETRY_SECONDS = 1.0
 
 

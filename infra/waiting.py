@@ -4,6 +4,10 @@ import asyncio
 import os
 import threading
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 
 async def pause(until: asyncio.Event, seconds: float) -> None:
     """Wait so long, or until the event is set."""
@@ -18,6 +22,11 @@ def end_within(seconds: float) -> None:
 
     Nothing is lost by it: what was not finished is taken over when its lease ends.
     """
-    timer = threading.Timer(seconds, os._exit, (0,))
+    timer = threading.Timer(seconds, _end, (seconds,))
     timer.daemon = True
     timer.start()
+
+
+def _end(seconds: float) -> None:
+    log.warning("process.cut_short", after_seconds=seconds)
+    os._exit(0)

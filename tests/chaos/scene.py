@@ -123,7 +123,8 @@ class Scene:
         try:
             await self.until(is_at_rest, within=rest)
         except TimeoutError:
-            ledger.flaws.append(f"it did not come to rest within {rest:g} s")
+            still = await still_open(self.database, self.redis)
+            ledger.flaws.append(f"it did not come to rest within {rest:g} s: {still}")
         verdict = await judge(self.database, self.redis, self.bucket, ledger, subscriber)
         verdict.add("ends that nobody asked for", (end for end in self.ends if not self.asked_for.match(end)))
         return verdict

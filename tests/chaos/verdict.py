@@ -63,17 +63,19 @@ class Verdict:
             self.flaws.append(f"{len(listed)} {what}, such as {listed[:SHOWN]}")
 
 
-async def still_open(database: Database, redis: Redis) -> int:
-    """Events that are not published, and deliveries and entries that have not ended."""
-    counted = [(await database.rows(query))[0][0] for query in (UNPUBLISHED, OPEN)]
+async def still_open(database: Database, redis: Redis) -> dict[str, int]:
+    """How many events are not published, deliveries and entries have not ended: what is none is left out."""
+    unpublished, deliveries = [(await database.rows(query))[0][0] for query in (UNPUBLISHED, OPEN)]
     entries = await database.rows("SELECT stream, count(*) FROM outbox GROUP BY stream")
-    missing = [abs(count - await redis.xlen(stream)) for stream, count in entries]
-    return int(sum(counted) + sum(missing) + sum([await _pending(redis, stream) for stream in STREAMS]))
+    missing = sum([abs(count - await redis.xlen(stream)) for stream, count in entries])
+    pending = sum([await _pending(redis, stream) for stream in STREAMS])
+    counted = {"unpublished": unpublished, "missing": missing, "pending": pending, "deliveries": deliveries}
+    return {what: number for what, number in counted.items() if number}
 
 
 async def judge(database: Database, redis: Redis, bucket: Path, ledger: Ledger, subscriber: Subscriber) -> Verdict:
     """Everything that is wrong."""
-    verdict = Verdict(flaws=list(ledger.flaws), stranded=await still_open(database, redis))
+    verdict = Verdict(flaws=list(ledger.flaws), stranded=sum((await still_open(database, redis)).values()))
     for stream in STREAMS:
         rows = [tuple(row) for row in await database.rows(OF_STREAM, stream=stream)]
         found: Any = await redis.xrange(stream)
