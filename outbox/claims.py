@@ -29,24 +29,28 @@ EXISTS (
 """
 """The nearest earlier event of the same subject has not ended for this consumer: it is running, or not even read yet.
 
-One that has ended was taken only when all before it had; what was made due again since, FIRST_OF_SUBJECT finds. So a
+One that has ended was taken only when all before it had; what was made due again since, FIRST_OPEN finds. So a
 subject's history costs nothing, however long. Those of the same batch that nobody has taken before do not count: they
 are handled together, in order.
 """
-FIRST_OF_SUBJECT = """
-NOT EXISTS (
-    SELECT FROM deliveries before
-    WHERE before.consumer = :consumer AND before.subject = {row}.subject
-    AND before.position < {row}.position AND before.state IN ('due', 'running')
-)
+FIRST_OPEN = """
+SELECT open.{columns} FROM deliveries open
+WHERE (open.consumer, open.subject) >= (:consumer, {row}.subject)
+AND (open.consumer, open.subject) <= (:consumer, {row}.subject)
+AND open.state IN ('due', 'running')
+ORDER BY open.consumer, open.subject, open.position LIMIT 1
 """
-"""No delivery of an earlier event of the subject is open: cheap, and it also knows of what is replayed unasked."""
+"""The subject's first delivery that is open: cheap, and it also knows of what is replayed unasked.
+
+Asked so that only the index over open subjects can answer, whatever the planner believes of a backlog.
+"""
 
 # What the outbox does not know, or this consumer was not subscribed to then, is nobody's to handle: not even what a
 # Redis restored from long ago still has. What only a newer version of the consumer knows how to handle becomes due.
 CLAIM = text(f"""
 WITH arrived AS (
-    SELECT entry.*, entry.type <> ALL(:types) OR NOT {FIRST_OF_SUBJECT.format(row="entry")}
+    SELECT entry.*, entry.type <> ALL(:types)
+        OR coalesce(({FIRST_OPEN.format(columns="position", row="entry")}) < entry.position, false)
         OR {WAITING_BEHIND.format(row="entry")} AS waits
     FROM unnest(CAST(:positions AS bigint[]), CAST(:event_ids AS uuid[]), CAST(:subjects AS uuid[]),
         CAST(:entry_types AS text[])) AS entry (position, event_id, subject, type)

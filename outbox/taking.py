@@ -1,39 +1,61 @@
 """Taking what is due: each subject's deliveries in order, and what a lost worker held alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from outbox.claims import FIRST_OF_SUBJECT, WAITING_BEHIND
+from outbox.claims import FIRST_OPEN, WAITING_BEHIND
 from outbox.delivery import Policy, Ticket
 
-# Only the first open delivery of a subject is asked the full question: a long backlog of one subject stays cheap.
-# The CASE keeps the planner from asking it of all of them in one join.
-TAKE = f"""
+WINDOW = 5000
+"""Deliveries that are looked at first, those that are longest due: a million that are due cost no more."""
+EVERYTHING = 2**31
+
+# Both statements are written so that no figure of the planner matters, since its figures lag behind a backlog: what
+# has a LIMIT is asked once for each row to its left, no index knows of a CASE, and an ARRAY goes by the primary key.
+TAKEN = """
 UPDATE deliveries taken
 SET state = 'running', attempts = taken.attempts + 1, due_at = now() + :lease, updated_at = now()
-FROM (
-    SELECT consumer, position FROM deliveries candidate
-    WHERE consumer = :consumer AND state = '{{state}}' AND due_at <= now() AND type = ANY(:types)
-    AND CASE WHEN {FIRST_OF_SUBJECT.format(row="candidate")}
-        THEN NOT {WAITING_BEHIND.format(row="candidate")} ELSE false END
-    ORDER BY due_at LIMIT :limit
-    FOR UPDATE SKIP LOCKED
-) free
-WHERE taken.consumer = free.consumer AND taken.position = free.position
+WHERE taken.consumer = :consumer AND taken.position = ANY(ARRAY(SELECT position FROM free))
 RETURNING taken.consumer, taken.position, taken.event_id, taken.subject, taken.type, taken.attempts
+"""
+
+# Subject by subject, since only the first open delivery of each may be taken: a long backlog of one stays cheap.
+# `free` says again what `first` has said, for when another worker was quicker.
+TAKE = f"""
+WITH oldest AS MATERIALIZED (
+    SELECT subject FROM (
+        SELECT subject, due_at FROM deliveries
+        WHERE consumer = :consumer AND state = '{{state}}' AND due_at <= now() AND type = ANY(:types)
+        ORDER BY due_at LIMIT :window
+    ) due
+    GROUP BY subject ORDER BY min(due_at)
+), free AS MATERIALIZED (
+    SELECT candidate.position
+    FROM oldest CROSS JOIN LATERAL ({FIRST_OPEN.format(columns="*", row="oldest")}) first
+    CROSS JOIN LATERAL (
+        SELECT candidate.position FROM deliveries candidate
+        WHERE candidate.consumer = :consumer AND candidate.position = first.position
+        AND CASE candidate.state WHEN '{{state}}' THEN candidate.due_at <= now() END
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) candidate
+    WHERE first.state = '{{state}}' AND first.due_at <= now() AND first.type = ANY(:types)
+    AND NOT {WAITING_BEHIND.format(row="first")}
+    LIMIT :limit
+)
+{TAKEN}
 """
 TAKE_DUE = text(TAKE.format(state="due"))
 TAKE_LAPSED = text(TAKE.format(state="running"))
 
 # Behind those that were just taken: what follows in each subject, up to the first that is not due yet, not ours to
 # handle, or not even read.
-TAKE_BEHIND = text("""
+TAKE_BEHIND = text(f"""
 WITH head AS (
     SELECT * FROM unnest(CAST(:subjects AS uuid[]), CAST(:positions AS bigint[])) AS head (subject, position)
-), behind AS (
+), behind AS MATERIALIZED (
     SELECT head.subject, later.position, bool_and(later.state = 'due' AND later.due_at <= now()
         AND later.type = ANY(:types)) OVER (PARTITION BY head.subject ORDER BY later.position) AS in_turn
     FROM head CROSS JOIN LATERAL (
@@ -42,25 +64,26 @@ WITH head AS (
         AND (consumer, subject) <= (:consumer, head.subject)
         AND state IN ('due', 'running') ORDER BY consumer, subject, position LIMIT :limit
     ) later
-), unread AS (
-    SELECT head.subject, first.position FROM head CROSS JOIN LATERAL (
-        SELECT min(event.position) AS position FROM outbox event
+), unread AS MATERIALIZED (
+    SELECT head.subject, (
+        SELECT event.position FROM outbox event
         JOIN subscriptions owed
             ON owed.consumer = :consumer AND owed.type = event.type AND owed.since < event.position
-        WHERE event.subject = head.subject AND event.position > head.position AND NOT EXISTS (
-            SELECT FROM deliveries known WHERE known.consumer = :consumer AND known.position = event.position
-        )
-    ) first
-)
-UPDATE deliveries taken
-SET state = 'running', attempts = taken.attempts + 1, due_at = now() + :lease, updated_at = now()
-FROM (
-    SELECT behind.position FROM behind LEFT JOIN unread USING (subject)
+        WHERE event.subject = head.subject AND event.position > head.position
+        AND event.position < (SELECT max(behind.position) FROM behind WHERE behind.subject = head.subject)
+        AND (
+            SELECT known.position FROM deliveries known
+            WHERE known.consumer = :consumer AND known.position = event.position LIMIT 1
+        ) IS NULL
+        ORDER BY event.position LIMIT 1
+    ) AS position
+    FROM head
+), free AS MATERIALIZED (
+    SELECT behind.position FROM behind JOIN unread USING (subject)
     WHERE in_turn AND (unread.position IS NULL OR behind.position < unread.position)
     ORDER BY behind.position LIMIT :limit
-) free
-WHERE taken.consumer = :consumer AND taken.position = free.position AND taken.state = 'due'
-RETURNING taken.consumer, taken.position, taken.event_id, taken.subject, taken.type, taken.attempts
+)
+{TAKEN}
 """)
 
 BURY = text("""
@@ -78,7 +101,7 @@ async def take_due(
     In runs, also those behind it in its subject: for whoever handles all of them in order, and together.
     """
     values = {"consumer": consumer, "types": list(types), "together": [], "lease": policy.lease, "limit": limit}
-    taken = _tickets(await session.execute(TAKE_DUE, values))
+    taken = await _take(session, TAKE_DUE, values)
     if in_runs and taken and len(taken) < limit:
         heads = {"subjects": [each.subject for each in taken], "positions": [each.position for each in taken]}
         behind = await session.execute(TAKE_BEHIND, values | heads | {"limit": limit - len(taken)})
@@ -93,7 +116,15 @@ async def take_lapsed(session: AsyncSession, consumer: str, types: Iterable[str]
     """
     await session.execute(BURY, {"consumer": consumer, "max_attempts": policy.max_attempts})
     values = {"consumer": consumer, "types": list(types), "together": [], "lease": policy.lease, "limit": 1}
-    return next(iter(_tickets(await session.execute(TAKE_LAPSED, values))), None)
+    return next(iter(await _take(session, TAKE_LAPSED, values)), None)
+
+
+async def _take(session: AsyncSession, statement: TextClause, values: Mapping[str, Any]) -> list[Ticket]:
+    """Where all that is longest due must wait, look at everything."""
+    for window in (WINDOW, EVERYTHING):
+        if taken := _tickets(await session.execute(statement, {**values, "window": window})):
+            return taken
+    return []
 
 
 def _tickets(rows: Iterable[Iterable[Any]]) -> list[Ticket]:
