@@ -1,15 +1,16 @@
 """Dead letters: deliveries that were given up. They can be looked at, tried again, or discarded for good."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from infra.glob import like
+from outbox.session import Sessions
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,15 @@ class Which:
 
     def values(self) -> dict[str, Any]:
         return {"consumer": self.consumer, "type": like(self.type), "ids": list(self.ids) or None}
+
+
+@dataclass(frozen=True)
+class Found:
+    """The dead of some kind at a moment; whoever dies later is not meant."""
+
+    which: Which
+    count: int
+    until: datetime
 
 
 class Group(msgspec.Struct):
@@ -71,13 +81,22 @@ SELECT d.consumer, d.position, d.event_id, d.type, d.subject, d.attempts, o.reco
 FROM deliveries d LEFT JOIN outbox o ON o.position = d.position
 WHERE {CHOSEN} ORDER BY d.position, d.consumer LIMIT :limit
 """)
+COUNT = text(f"SELECT count(*), now() FROM deliveries d WHERE {CHOSEN}")
+# What dies again meanwhile has died later than that.
+CHUNK_OF_THEM = f"""
+WHERE (consumer, position) IN (
+    SELECT d.consumer, d.position FROM deliveries d WHERE {CHOSEN} AND d.updated_at <= :died_until
+    LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+"""
 REDRIVE = text(f"""
-UPDATE deliveries d SET state = 'due', attempts = 0, due_at = now(), updated_at = now() WHERE {CHOSEN}
+UPDATE deliveries SET state = 'due', attempts = 0, due_at = now(), updated_at = now() {CHUNK_OF_THEM}
 """)
 DISCARD = text(f"""
-UPDATE deliveries d SET state = 'discarded', updated_at = now(), discarded_by = :by, discard_reason = :why
-WHERE {CHOSEN}
+UPDATE deliveries SET state = 'discarded', updated_at = now(), discarded_by = :by, discard_reason = :why {CHUNK_OF_THEM}
 """)
+CHUNK = 5000
+"""Dead letters per transaction."""
 
 
 async def groups(session: AsyncSession, which: Which) -> list[Group]:
@@ -104,12 +123,31 @@ async def details(session: AsyncSession, which: Which, *, limit: int) -> list[De
     ]
 
 
-async def redrive(session: AsyncSession, which: Which) -> int:
+async def found(sessions: Sessions, which: Which) -> Found:
+    """How many there are now."""
+    async with sessions() as session:
+        count, until = (await session.execute(COUNT, which.values())).one()
+        return Found(which, count, until)
+
+
+async def redrive(sessions: Sessions, found: Found, advanced: Callable[[int], None]) -> int:
     """Try them again, from the first attempt. Returns how many."""
-    return int((await session.execute(REDRIVE, which.values())).rowcount)  # type: ignore[attr-defined]
+    return await _in_chunks(sessions, REDRIVE, found, {}, advanced)
 
 
-async def discard(session: AsyncSession, which: Which, *, by: str, why: str) -> int:
+async def discard(sessions: Sessions, found: Found, advanced: Callable[[int], None], *, by: str, why: str) -> int:
     """Give them up for good; who did so and why is kept. Returns how many."""
-    result = await session.execute(DISCARD, which.values() | {"by": by, "why": why})
-    return int(result.rowcount)  # type: ignore[attr-defined]
+    return await _in_chunks(sessions, DISCARD, found, {"by": by, "why": why}, advanced)
+
+
+async def _in_chunks(
+    sessions: Sessions, statement: TextClause, found: Found, values: dict[str, Any], advanced: Callable[[int], None]
+) -> int:
+    values = found.which.values() | {"died_until": found.until, "limit": CHUNK} | values
+    done, last = 0, 1
+    while last:
+        async with sessions.begin() as session:
+            last = int((await session.execute(statement, values)).rowcount)  # type: ignore[attr-defined]
+        done += last
+        advanced(done)
+    return done

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import click
 
-from infra.console import printable, show_json, show_table
+from infra.console import printable, progress, show_json, show_table
 from outbox.cli.operator import Operator, operator_command
-from outbox.dead_letters import DeadLetter, Which, details, discard, groups, redrive
+from outbox.dead_letters import DeadLetter, Which, details, discard, found, groups, redrive
 
 SHOWN = 20
 
@@ -47,14 +47,14 @@ def dead() -> None:
 async def list_(operator: Operator, ids: tuple[str, ...], consumer: str | None, type_: str | None) -> None:
     """List the dead, grouped by what went wrong."""
     async with operator.sessions() as session:
-        found = await groups(session, Which(consumer, type_, ids))
+        grouped = await groups(session, Which(consumer, type_, ids))
     if operator.as_json:
-        show_json(found)
-    elif not found:
+        show_json(grouped)
+    elif not grouped:
         click.echo("Nothing is dead.")
     else:
         columns = ["consumer", "count", "first", "last", "reason"]
-        show_table(columns, [(g.consumer, g.count, g.first_position, g.last_position, g.reason) for g in found])
+        show_table(columns, [(g.consumer, g.count, g.first_position, g.last_position, g.reason) for g in grouped])
 
 
 @dead.command()
@@ -63,14 +63,14 @@ async def list_(operator: Operator, ids: tuple[str, ...], consumer: str | None, 
 async def show(operator: Operator, ids: tuple[str, ...], consumer: str | None, type_: str | None) -> int:
     """Show dead letters whole: the event, the error with its traceback, attempts and times."""
     async with operator.sessions() as session:
-        found = await details(session, Which(consumer, type_, ids), limit=SHOWN)
+        letters = await details(session, Which(consumer, type_, ids), limit=SHOWN)
     if operator.as_json:
-        show_json(found)
-    for letter in () if operator.as_json else found:
+        show_json(letters)
+    for letter in () if operator.as_json else letters:
         _print(letter)
-    if not found:
+    if not letters:
         click.echo("Nothing like that is dead.", err=True)
-    return 0 if found else 1
+    return 0 if letters else 1
 
 
 @dead.command(name="redrive")
@@ -81,9 +81,9 @@ async def redrive_(
     operator: Operator, ids: tuple[str, ...], consumer: str | None, type_: str | None, everything: bool
 ) -> None:
     """Try them again, from the first attempt."""
-    which = _named(Which(consumer, type_, ids), everything=everything)
-    async with operator.sessions.begin() as session:
-        count = await redrive(session, which)
+    meant = await found(operator.sessions, _named(Which(consumer, type_, ids), everything=everything))
+    with progress("redriving", meant.count, quiet=operator.as_json) as advanced:
+        count = await redrive(operator.sessions, meant, advanced)
     show_json({"redriven": count}) if operator.as_json else click.echo(f"{count} will be tried again.")
 
 
@@ -103,13 +103,11 @@ async def discard_(
     why: str,
 ) -> int:
     """Give them up for good. Who did so and why is kept."""
-    which = _named(Which(consumer, type_, ids), everything=everything)
-    async with operator.sessions() as session:
-        count = sum(group.count for group in await groups(session, which))
-    if not yes and not click.confirm(f"Discard {count} dead letters for good?", err=True):
+    meant = await found(operator.sessions, _named(Which(consumer, type_, ids), everything=everything))
+    if not yes and not click.confirm(f"Discard {meant.count} dead letters for good?", err=True):
         return 1
-    async with operator.sessions.begin() as session:
-        count = await discard(session, which, by=getpass.getuser(), why=why)
+    with progress("discarding", meant.count, quiet=operator.as_json) as advanced:
+        count = await discard(operator.sessions, meant, advanced, by=getpass.getuser(), why=why)
     show_json({"discarded": count}) if operator.as_json else click.echo(f"{count} discarded.")
     return 0
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from outbox import dead_letters
 from tests.database import Database
 from tests.factories import a_file_uploaded
 from tests.outbox.conftest import History, Run, answer
@@ -91,3 +92,17 @@ async def test_an_id_that_is_none_is_bad_input(waybill: Run) -> None:
 
     assert result.exit_code == 2
     assert "neither a position nor an event's id" in result.stderr
+
+
+@pytest.mark.parametrize("action", ["redrive", "discard"])
+async def test_many_are_a_chunk_at_a_time_and_none_that_dies_meanwhile(
+    action: str, waybill: Run, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "CHUNK", 1)
+    as_if_later = "UPDATE deliveries SET updated_at = now() + interval '1 hour' WHERE position = 2"
+    await database.execute(as_if_later)
+
+    counted = answer(await waybill("dead", action, "--all", *(["--yes"] if action == "discard" else []), "--json"))
+
+    assert list(counted.values()) == [2]
+    assert [position for position, state in (await states(database)).items() if state == "dead"] == [2]
