@@ -29,11 +29,18 @@ FROM deliveries WHERE state IN ('due', 'running') OR state = 'dead' GROUP BY con
 FORGET_SUBSCRIPTIONS = text("""
 DELETE FROM subscriptions WHERE consumer = :consumer AND (CAST(:type AS text) IS NULL OR type = :type)
 """)
+# Waits for the claims that have read them; those to come read that there are none.
+NOBODY_CLAIMS = text("LOCK TABLE subscriptions IN ACCESS EXCLUSIVE MODE")
 FORGET_DELIVERIES = text("""
-DELETE FROM deliveries WHERE consumer = :consumer AND position IN (
-    SELECT position FROM deliveries
-    WHERE consumer = :consumer AND (CAST(:type AS text) IS NULL OR type = :type) ORDER BY position LIMIT :batch
+WITH forgotten AS (
+    DELETE FROM deliveries WHERE consumer = :consumer AND position IN (
+        SELECT position FROM deliveries
+        WHERE consumer = :consumer AND position > :after AND (CAST(:type AS text) IS NULL OR type = :type)
+        ORDER BY position LIMIT :batch
+    )
+    RETURNING position
 )
+SELECT count(*), max(position) FROM forgotten
 """)
 FORGET_BATCH = 5000
 """Deliveries per transaction."""
@@ -75,13 +82,15 @@ async def forget(
 
     """
     values = {"consumer": consumer, "type": type_, "batch": FORGET_BATCH}
-    async with sessions.begin() as session:  # first: from now on nobody claims anything for it
+    async with sessions.begin() as session:
+        await session.execute(NOBODY_CLAIMS)
         await session.execute(FORGET_SUBSCRIPTIONS, values)
     for stream in stream_names if type_ is None else ():
         await streams.destroy_group(redis, stream, consumer)
-    forgotten, last = 0, 1
-    while last:
+    forgotten = 0
+    last: int | None = 0
+    while last is not None:
         async with sessions.begin() as session:
-            last = int((await session.execute(FORGET_DELIVERIES, values)).rowcount)  # type: ignore[attr-defined]
-        forgotten += last
+            count, last = (await session.execute(FORGET_DELIVERIES, values | {"after": last})).one()
+        forgotten += count
     return forgotten

@@ -1,14 +1,18 @@
 """Who is known can be listed; whom the code no longer has can be forgotten, and then owes nothing."""
 
+import asyncio
 from datetime import timedelta
 
 from redis.asyncio import Redis
 
 from domain.aggregate import now
 from outbox import retention
+from outbox.claims import claim
+from outbox.delivery import Arrival, State
 from tests.database import Database
 from tests.factories import a_file_available, a_file_uploaded
 from tests.outbox.conftest import History, Run, answer
+from tests.outbox.running_relay import until
 
 STREAM = "waybill:files"
 
@@ -96,3 +100,20 @@ async def test_it_asks_first_and_knows_who_is_meant(waybill: Run, history: Histo
         "waybill: no consumer is called nobody; there are count_renames\n",
     )
     assert len(await database.rows("SELECT 1 FROM subscriptions")) == 1
+
+
+async def test_what_is_claimed_while_its_consumer_is_forgotten_is_forgotten_too(
+    waybill: Run, history: History, database: Database
+) -> None:
+    """It would hold up its subject for ever, should the consumer come back."""
+    await history.publish(a_file_uploaded())
+    ((event_id, subject),) = await database.rows("SELECT event_id, subject FROM outbox")
+    await database.execute("INSERT INTO subscriptions VALUES ('count_renames', 'file.uploaded', 0)")
+    arrivals, lease = [Arrival(1, event_id, subject, "file.uploaded")], timedelta(minutes=1)
+    async with database.sessions.begin() as session:
+        await claim(session, "count_renames", ["file.uploaded"], arrivals, state=State.RUNNING, lease=lease)
+        forgetting = asyncio.ensure_future(waybill("consumers", "forget", "count_renames", "--yes", "--json"))
+        await until(lambda: database.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+    assert answer(await forgetting)["forgotten"] == 1
+    assert await database.rows("SELECT 1 FROM deliveries WHERE consumer = 'count_renames'") == []
