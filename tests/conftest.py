@@ -18,8 +18,12 @@ from infra.settings import Settings, load_settings
 from infra.storage import Storage
 from migrations.command import alembic_config
 from tests import memory
+from tests.browser import chromium, page
 from tests.database import Database
 from tests.secrecy import found_in_database, found_in_logs, found_in_text
+
+__all__ = ["chromium", "page"]
+"""Fixtures from other files."""
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
 """The tests lose nothing in a power cut; whoever runs Waybill does, so nothing else turns these off."""
