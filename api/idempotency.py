@@ -86,7 +86,7 @@ class Keyed:
             return await self._run_streamed(receive, app)
         body = await self._body.read(receive)
         await within_limits(Request(self._scope, body), handler)  # an answer given again is counted too
-        async with passwords.turn() if handler.opt.get("hashes_a_password") else contextlib.nullcontext():
+        async with passwords.turn_if(bool(handler.opt.get("hashes_a_password"))):
             return await self._run_alone(body, app)
 
     async def _run_alone(self, body: Receive, app: ASGIApp) -> Answer:

@@ -19,11 +19,16 @@ from domain.errors import TooOften
 from infra.rates import Rate, Rates
 
 MINUTE, HOUR = 60, 3600
+SHARE_PASSWORD_HEADER = "X-Share-Password"  # noqa: S105 - a name, not a password
 AnyRequest = Request[Any, Any, Any]
 
 
 class _Addressed(msgspec.Struct):
     email: str
+
+
+class _Inviting(msgspec.Struct):
+    recipients: list[str] = []
 
 
 async def address(request: AnyRequest) -> str:
@@ -48,6 +53,28 @@ async def account(request: AnyRequest) -> str | None:
         return normal_email(msgspec.json.decode(await request.body(), type=_Addressed).email)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+async def inviting_account(request: AnyRequest) -> str | None:
+    """Whoever has mail sent to others; none if the body names nobody."""
+    try:
+        invited = msgspec.json.decode(await request.body(), type=_Inviting).recipients
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return str(request.user.account_id) if invited else None
+
+
+async def guessing_address(request: AnyRequest) -> str | None:
+    """None if no password is sent."""
+    return client_address(request) if _sends_a_password(request) else None
+
+
+async def guessed_share(request: AnyRequest) -> str | None:
+    return str(request.path_params["token"]) if _sends_a_password(request) else None
+
+
+def _sends_a_password(request: AnyRequest) -> bool:
+    return request.method == "POST" or SHARE_PASSWORD_HEADER in request.headers
 
 
 @dataclass(frozen=True)
@@ -82,6 +109,14 @@ PASSWORD_RESET = {
 }
 ONE_TIME_TOKEN = {"limits": (Limit("token-address", 20, MINUTE, address),)}
 """Verification, and the second half of a reset."""
+INVITATION = {"limits": (Limit("invitation-account", 60, HOUR, inviting_account),)}  # each is up to 20 mails
+SHARE_PASSWORD = {
+    "limits": (
+        Limit("share-password-address", 60, MINUTE, guessing_address),  # an office behind one address
+        Limit("share-password-share", 30, MINUTE, guessed_share),
+        Limit("share-password-share", 200, HOUR, guessed_share),
+    )
+}
 
 
 async def within_limits(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -67,7 +67,7 @@ def domain_problem(request: Request[Any, Any, Any], error: DomainError) -> Respo
     extra = dict(error.extra)
     if status == 422:  # noqa: PLR2004
         extra["errors"] = [{"field": error.field or "body", "message": error.detail}]
-    headers = {"WWW-Authenticate": 'Bearer realm="waybill"'} if status == 401 else {}  # noqa: PLR2004
+    headers = {"WWW-Authenticate": error.challenge} if isinstance(error, errors.Unauthenticated) else {}
     if isinstance(error, errors.TooOften | errors.Busy):
         headers["Retry-After"] = str(error.retry_after)
     title = (type(error).__doc__ or HTTP_SLUGS[status][1]).strip().splitlines()[0].rstrip(".")

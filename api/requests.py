@@ -13,8 +13,10 @@ from domain.aggregate import now
 from domain.errors import Invalid
 from domain.files.parts import MAX_OBJECT_SIZE
 from domain.files.promise import Promise
+from domain.shares.model import Terms
 
 MAX_TAGS = 50
+MAX_RECIPIENTS = 20
 MAX_LIFETIME = timedelta(days=36_500)
 _VISIBLE = r"[^\x00-\x1f\x7f-\x9f]"
 _WORD = r"[A-Za-z0-9!#$&^_.+-]+"
@@ -35,6 +37,8 @@ Moment = Annotated[datetime, Meta(tz=True)]
 _ADDRESS = r"[^@\s\x00-\x1f\x7f-\x9f]+"
 Email = Annotated[str, Meta(max_length=254, pattern=_all(rf"{_ADDRESS}@{_ADDRESS}\.{_ADDRESS}"))]
 Password = Annotated[str, Meta(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+SharePassword = Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
+"""However short: it is for a link that nobody guesses, and not for an account."""
 PersonName = Annotated[str, Meta(min_length=1, max_length=200, pattern=_all(f"{_VISIBLE}+"))]
 
 
@@ -82,6 +86,27 @@ class NewPassword(Request):
 
 class Refreshment(Request):
     refresh_token: Secret
+
+
+class NewShare(Request):
+    expires_at: Moment | None = None
+    max_downloads: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    password: SharePassword | None = None
+    recipients: Annotated[list[Email], Meta(max_length=MAX_RECIPIENTS)] = []
+    message: Annotated[str, Meta(max_length=2000, pattern=_all(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*"))] | None = (
+        None
+    )
+    """For the recipients; of several lines, if need be."""
+
+    def terms(self, password_hash: str | None) -> Terms:
+        """Raises Invalid."""
+        expires_at = _in_the_future(self.expires_at)
+        return Terms(
+            expires_at=expires_at,
+            max_downloads=self.max_downloads,
+            password_hash=password_hash,
+            message=self.message or None,
+        )
 
 
 class FilePart(Request):

@@ -1,5 +1,6 @@
 """What goes out as JSON, with the contract's fields."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -10,6 +11,8 @@ from domain.accounts.model import Account
 from domain.files.model import File, Status
 from domain.service_tokens.model import ServiceToken
 from domain.sessions.model import Session
+from domain.shares.model import Share, ShareRecipient
+from domain.shares.queries import SharedFile
 
 
 class AccountView(msgspec.Struct):
@@ -191,3 +194,73 @@ class KeyView(msgspec.Struct):
 
 class KeysView(msgspec.Struct):
     keys: list[KeyView]
+
+
+class RecipientView(msgspec.Struct):
+    email: str
+    mailed_at: datetime | None
+
+
+class ShareView(msgspec.Struct, kw_only=True):
+    id: UUID
+    file_id: UUID
+    created_at: datetime
+    expires_at: datetime | None
+    max_downloads: int | None
+    downloads: int
+    password_required: bool
+    message: str | None
+    recipients: list[RecipientView]
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, share: Share, recipients: Iterable[ShareRecipient], /, **more: Any) -> Self:
+        return cls(
+            id=share.id,
+            file_id=share.file_id,
+            created_at=share.created_at,
+            expires_at=share.expires_at,
+            max_downloads=share.max_downloads,
+            downloads=share.downloads,
+            password_required=share.has_password,
+            message=share.message,
+            recipients=[RecipientView(each.email, each.mailed_at) for each in recipients],
+            revoked_at=share.revoked_at,
+            **more,
+        )
+
+
+class NewShareView(ShareView, kw_only=True):
+    token: str
+    """Shown this once."""
+    url: str
+
+
+class SharePage(msgspec.Struct):
+    items: list[ShareView]
+    next_cursor: str | None
+
+
+class SharedFileView(msgspec.Struct):
+    """What whoever has a link may know: nothing of the owner."""
+
+    name: str
+    size: int
+    content_type: str
+    status: str
+    expires_at: datetime | None
+    downloads_left: int | None
+    password_required: bool
+
+    @classmethod
+    def of(cls, shared: SharedFile) -> Self:
+        file, share = shared.file, shared.share
+        return cls(
+            name=file.name,
+            size=file.size,
+            content_type=file.content_type,
+            status=file.status,
+            expires_at=shared.expires_at,
+            downloads_left=share.downloads_left,
+            password_required=share.has_password,
+        )

@@ -21,6 +21,8 @@ class Unauthenticated(DomainError):
     """No or bad credentials."""
 
     slug = "unauthenticated"
+    challenge: ClassVar[str] = 'Bearer realm="waybill"'
+    """How to show who one is, as `WWW-Authenticate` has it."""
 
 
 class Forbidden(DomainError):

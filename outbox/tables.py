@@ -6,6 +6,7 @@ from domain.aggregate import Base
 from domain.files.model import File
 from domain.service_tokens.model import ServiceToken, SigningKey
 from domain.sessions.model import RefreshToken, Session
+from domain.shares.model import Share, ShareRecipient, ShareToken
 from outbox.command_log import CommandRecord
 from outbox.delivery import Delivery
 from outbox.message import OutboxMessage
@@ -14,7 +15,7 @@ from outbox.subscriptions import Subscription
 
 TABLES = (
     (Account, Session, RefreshToken, OneTimeToken, SigningKey, ServiceToken),
-    (File,),
+    (File, Share, ShareToken, ShareRecipient),
     (OutboxMessage, Delivery, Subscription, CommandRecord, Replay),
 )
 METADATA = Base.metadata

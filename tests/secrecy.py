@@ -11,12 +11,13 @@ from redis.asyncio import Redis
 SIGNS = (
     r"v4\.(local|public)\.[A-Za-z0-9_-]{20}",  # tokens
     r"k4\.(local|secret)\.[A-Za-z0-9_-]{20}",  # keys
+    r"ws_[A-Za-z0-9_-]{43}",  # links of shares
     r"X-Amz-Signature",  # presigned URLs
     r"correct horse",  # every password of the tests begins so
 )
 SECRET = re.compile("|".join(f"(?:{sign})" for sign in SIGNS))
 HASH = re.compile(r"\$argon2id\$")
-"""Its only place is the accounts table."""
+"""Its only places are the tables of accounts and shares."""
 SEALED = ("commands", "sealed_response")
 """The one column that holds what is encrypted."""
 

@@ -11,6 +11,7 @@ from tests.secrecy import found_in_database, found_in_logs, found_in_redis
 PLANTED = [
     "v4.local." + "x" * 40,
     "k4.secret." + "x" * 40,
+    "http://waybill/s/ws_" + "x" * 43,
     "https://s3/key?X-Amz-Signature=abc",
     "correct horse battery",
 ]

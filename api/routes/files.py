@@ -12,26 +12,24 @@ from litestar.response import Redirect
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.downloads import content_url
 from api.etags import etag, is_known, versions
 from api.paging import Cursor, Limit, Position, next_link, read_cursor, write_cursor
 from api.requests import FileChanges
 from api.searching import asked, cursor_after, read_key, read_match
 from api.views import CloudEventView, EventPage, FilePage, FileView
 from domain.actor import Actor
-from domain.aggregate import now
 from domain.files.commands import DeleteFile, UpdateFile, delete_file, update_file
 from domain.files.filters import FileSearch, Sort
 from domain.files.finding import files_of, find_files
 from domain.files.model import File
-from domain.files.presentation import presented
 from domain.files.queries import own_file
 from domain.files.relevance import Match, find_relevant
 from infra.storage import Storage
+from outbox.downloads import download_own
 from outbox.history import history
 from outbox.message import structured_event
 
-DOWNLOAD_URL_SECONDS = 300
-"""At most: a URL never outlives its file."""
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]
 
 
@@ -88,9 +86,12 @@ async def download(
     storage: NamedDependency[Storage],
     inline: Annotated[bool, QueryParameter()] = False,
 ) -> Redirect:
-    file = await own_file(transaction, actor, file_id)
-    file.require_content()
-    url = await _content_url(storage, file, request.method, inline=inline)
+    if request.method == HttpMethod.HEAD:
+        file = await own_file(transaction, actor, file_id)
+        content = file.content()
+    else:
+        content = await download_own(transaction, actor, file_id)
+    url = await content_url(storage, content, request.method, inline=inline)
     return Redirect(url, status_code=307, headers={"Cache-Control": "no-store"})
 
 
@@ -132,16 +133,6 @@ async def _page(
     else:
         found = files = await find_files(session, actor, search, after=read_key(search, cursor), limit=limit + 1)
     return files[:limit], cursor_after(search, found[limit - 1]) if len(found) > limit else None
-
-
-async def _content_url(storage: Storage, file: File, method: str, *, inline: bool) -> str:
-    """One that ends with the file's own time, at the latest."""
-    seconds = DOWNLOAD_URL_SECONDS
-    if file.expires_at is not None:
-        seconds = max(1, min(seconds, int((file.expires_at - now()).total_seconds())))
-    sign = storage.url_to_head if method == HttpMethod.HEAD else storage.url_to_get
-    disposition, content_type = presented(file.name, file.content_type, inline=inline)
-    return await sign(file.key, disposition=disposition, content_type=content_type, expires_in=seconds)
 
 
 ROUTES = (list_files, get_file, change_file, download, file_history, remove_file)

@@ -8,7 +8,7 @@ import threading
 import unicodedata
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cache
 from typing import TypeVar
@@ -67,6 +67,11 @@ async def hashed(password: str, *, email: str) -> str:
     return await _in_turn(lambda: _hashed_if_uncommon(password, email))
 
 
+async def hashed_as_given(password: str) -> str:
+    """The hash of a password whose strength is its owner's affair: of a share. Raises PasswordsBusy."""
+    return await _in_turn(lambda: HASHER.hash(_normal(password)))
+
+
 async def matches(password: str, password_hash: str | None) -> bool:
     """Whether it is the password; as slow where there is none to compare with, so that time tells nothing.
 
@@ -102,6 +107,11 @@ async def turn() -> AsyncIterator[None]:
     finally:
         _has_place.reset(had)
         _places.release()
+
+
+def turn_if(hashes: bool) -> AbstractAsyncContextManager[None]:
+    """A turn where something will be hashed."""
+    return turn() if hashes else nullcontext()
 
 
 async def _wait() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.accounts.queries import require_open
 from domain.actor import Actor, Scope
+from domain.errors import NotFound
 from domain.files.errors import FileNotFound
 from domain.files.model import File
 from domain.files.promise import Place, Promise
@@ -72,7 +73,7 @@ async def complete_upload(session: AsyncSession, actor: Actor, command: Complete
 
     Raises FileNotFound, UploadNotPending.
     """
-    file = await _own_file(session, actor, command.file_id)
+    file = await own_file_locked(session, actor, command.file_id)
     if not (file.is_processing or file.is_available):
         file.bytes_arrived()
     return file
@@ -80,7 +81,7 @@ async def complete_upload(session: AsyncSession, actor: Actor, command: Complete
 
 async def update_file(session: AsyncSession, actor: Actor, command: UpdateFile) -> File:
     """Raises FileNotFound, FileGone, FileNotReady, FileChanged."""
-    file = await _own_file(session, actor, command.file_id)
+    file = await own_file_locked(session, actor, command.file_id)
     file.require_changeable()
     file.require_version(command.versions)
     file.update(command.changes)
@@ -89,7 +90,7 @@ async def update_file(session: AsyncSession, actor: Actor, command: UpdateFile) 
 
 async def delete_file(session: AsyncSession, actor: Actor, command: DeleteFile) -> File:
     """Raises FileNotFound, FileGone, FileChanged."""
-    file = await _own_file(session, actor, command.file_id)
+    file = await own_file_locked(session, actor, command.file_id)
     file.require_existence()
     file.require_version(command.versions)
     file.delete()
@@ -103,12 +104,14 @@ async def _promised(session: AsyncSession, actor: Actor, command: StartUpload | 
     return File.promised(command.promise, owner_id=owner_id, place=command.place)
 
 
-async def _own_file(session: AsyncSession, actor: Actor, file_id: UUID) -> File:
-    """The actor's file, locked: its events are then recorded in the order in which they happen."""
+async def own_file_locked(
+    session: AsyncSession, actor: Actor, file_id: UUID, *, or_else: type[NotFound] = FileNotFound
+) -> File:
+    """The actor's file, locked: its events are then recorded in the order in which they happen. Raises `or_else`."""
     actor.with_scope(Scope.FILES_WRITE)
     file = await session.scalar(
         select(File).where(File.id == file_id).with_for_update().execution_options(populate_existing=True)
     )
     if file is None or not actor.owns(file.owner_id):
-        raise FileNotFound
+        raise or_else
     return file

@@ -55,6 +55,38 @@ class FileIndexed(FileEvent):
     """The file can be found by the words of its name, tags and metadata."""
 
 
+@event("file.shared", stream=STREAM)
+class FileShared(FileEvent):
+    """Whoever has a link, and the password if there is one, can download the file as long as the share holds.
+
+    It ends with its file, which tells of that itself. `recipients` is how many get a link by mail.
+    """
+
+    share_id: UUID
+    expires_at: datetime | None
+    max_downloads: int | None
+    has_password: bool
+    recipients: int
+
+
+@event("file.share_revoked", stream=STREAM)
+class FileShareRevoked(FileEvent):
+    """The owner ended a share: its links lead nowhere."""
+
+    share_id: UUID
+
+
+@event("file.downloaded", stream=STREAM)
+class FileDownloaded(FileEvent):
+    """Somebody was given a short-lived URL to the bytes; whether they came for all of them, only S3 knows.
+
+    `share_id` is null where the owner came; `downloads` is the count of the share's, this one included.
+    """
+
+    share_id: UUID | None
+    downloads: int | None
+
+
 @event("file.expired", stream=STREAM)
 class FileExpired(FileEvent):
     """The file's time is over; its bytes are removed."""

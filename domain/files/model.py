@@ -14,6 +14,7 @@ from domain.aggregate import Aggregate, now
 from domain.event import Event
 from domain.files import events, search
 from domain.files.errors import FileChanged, FileGone, FileNotReady, UploadNotPending
+from domain.files.presentation import Content
 from domain.files.promise import Place, Promise, incoming_key
 
 CHANGEABLE = {"name": "name", "tags": "tags", "metadata": "details", "expires_at": "expires_at"}
@@ -182,6 +183,13 @@ class File(Aggregate):
         if self.status == Status.AVAILABLE and self.is_over:
             self.expire()
 
+    def shared(self, **share: Any) -> None:
+        """With what `file.shared` says of the share."""
+        self._tell(events.FileShared, **share)
+
+    def share_revoked(self, *, share_id: UUID) -> None:
+        self._tell(events.FileShareRevoked, share_id=share_id)
+
     def expire(self) -> None:
         self._become(Status.EXPIRED, events.FileExpired, expires_at=self.expires_at)
 
@@ -212,6 +220,11 @@ class File(Aggregate):
             raise FileGone
         if self.status == Status.REJECTED:
             raise FileNotReady(file_status=self.status)
+
+    def content(self) -> Content:
+        """What can be downloaded. Raises FileGone, FileNotReady."""
+        self.require_content()
+        return Content(self.name, self.content_type, self.key, self.expires_at)
 
     def require_content(self) -> None:
         """Raises FileGone or FileNotReady where there is nothing to download."""

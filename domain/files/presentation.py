@@ -1,11 +1,23 @@
 """How a file is handed out: to be saved, or to be shown where a browser cannot be made to run it."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import quote
 
 MEDIA = ("audio/", "video/")
 IMAGES = frozenset(f"image/{each}" for each in ("avif", "bmp", "gif", "jpeg", "png", "tiff", "webp", "x-icon"))
 """Not `image/svg+xml`, which holds scripts, as do HTML, XML and PDF."""
 TEXT = "text/plain"
+
+
+@dataclass(frozen=True)
+class Content:
+    """Bytes that somebody may have until `expires_at`: `key` is where they are in S3."""
+
+    name: str
+    content_type: str
+    key: str
+    expires_at: datetime | None
 
 
 def presented(name: str, content_type: str, *, inline: bool) -> tuple[str, str]:

@@ -31,8 +31,8 @@ class Expected:
 
 
 def id_in(name: str) -> str | None:
-    """As in `{file_id}`."""
-    found = re.search(r"\{\w+_id\}", name)
+    """As in `{file_id}`, or `{token}`."""
+    found = re.search(r"\{\w+_id\}|\{token\}", name)
     return found and found[0]
 
 
@@ -61,6 +61,15 @@ ROUTES = {
     "GET /v1/files/{file_id}/content": Expected(scope=Scope.FILES_READ, ok=307),
     "HEAD /v1/files/{file_id}/content": Expected(scope=Scope.FILES_READ, ok=307),
     "GET /v1/files/{file_id}/events": Expected(scope=Scope.FILES_READ),
+    "POST /v1/files/{file_id}/shares": Expected(
+        body={"message": "Hello", "max_downloads": 3}, scope=Scope.FILES_WRITE, ok=201
+    ),
+    "GET /v1/files/{file_id}/shares": Expected(scope=Scope.FILES_READ),
+    "DELETE /v1/shares/{share_id}": Expected(scope=Scope.FILES_WRITE, ok=204),
+    "GET /s/{token}": Expected(public=True),
+    "HEAD /s/{token}": Expected(public=True),
+    "GET /s/{token}/content": Expected(public=True, ok=307),
+    "HEAD /s/{token}/content": Expected(public=True, ok=307),
     "POST /v1/service-tokens": Expected(body={"name": "ci", "scopes": ["files:read"]}, ok=201),
     "GET /v1/service-tokens": Expected(),
     "GET /v1/service-tokens/{token_id}": Expected(),
@@ -79,9 +88,10 @@ NOT_FOUND = {
     "{file_id}": "file-not-found",
     "{token_id}": "service-token-not-found",
     "{session_id}": "session-not-found",
+    "{share_id}": "share-not-found",
 }
 """What is in a path, and the problem where it is not there or not yours."""
-ID_ROUTES = [name for name in ROUTES if id_in(name)]
+ID_ROUTES = [name for name in ROUTES if id_in(name) in NOT_FOUND]
 
 
 def routes_of(app: Litestar) -> Iterator[str]:

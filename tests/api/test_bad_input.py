@@ -117,7 +117,8 @@ async def test_control_characters_and_long_strings_are_refused(app: Litestar, cl
         for field, schema in fields(app, name).items():
             if "string" in types(schema):
                 long = "x" * 100_000
-                for value in (long, *(CONTROL if field != "password" else ())):
+                odd = [value for value in CONTROL if field != "message" or "\n" not in value]
+                for value in (long, *(odd if field != "password" else ())):
                     response = await client.request(*place(name), json=good(name) | {field: value})
                     assert assert_problem(response, 422, "invalid")["errors"][0]["field"] == field
 

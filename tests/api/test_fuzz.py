@@ -17,11 +17,12 @@ VALUES = some.recursive(
     max_leaves=10,
 )
 FIELDS = ("email", "password", "name", "size", "content_type", "sha256", "tags", "metadata", "expires_at")
+SHARE_FIELDS = ("max_downloads", "recipients", "message")
 FILTERS = (
     *("q", "name", "type", "tag", "min_size", "max_size", "created_after", "created_before", "expires_before"),
     *("status", "sort", "cursor", "limit"),
 )
-CHANGES = some.dictionaries(some.sampled_from(FIELDS), VALUES, max_size=3)
+CHANGES = some.dictionaries(some.sampled_from(FIELDS + SHARE_FIELDS), VALUES, max_size=3)
 bounded = settings(
     max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

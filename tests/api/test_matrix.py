@@ -45,10 +45,25 @@ async def a_session(client: Client, database: Database, storage: Storage) -> obj
     return begun.id
 
 
+async def a_share(client: Client, database: Database, storage: Storage) -> object:
+    return (await _shared(client, database, storage))["id"]
+
+
+async def a_link(client: Client, database: Database, storage: Storage) -> object:
+    return (await _shared(client, database, storage))["token"]
+
+
+async def _shared(client: Client, database: Database, storage: Storage) -> Any:
+    file_id = await a_file(client, database, storage)
+    return (await client.post(f"/v1/files/{file_id}/shares", json={})).json()
+
+
 THINGS: dict[str | None, Thing] = {
     "{file_id}": a_file,
     "{token_id}": a_token,
     "{session_id}": a_session,
+    "{share_id}": a_share,
+    "{token}": a_link,
     "POST /v1/uploads/{file_id}/complete": an_upload,
 }
 """What is in a path, as whoever asks has it: by its place, or for one route."""
@@ -140,3 +155,4 @@ async def test_of_a_public_route_nobody_is_asked_who_they_are(ask: Ask) -> None:
 
         assert "bad-token" not in anonymous.text + forged.text
         assert forged.status_code in {anonymous.status_code, 409}, name  # an address is taken the second time
+        assert anonymous.status_code == ROUTES[name].ok or not id_in(name), name

@@ -30,7 +30,7 @@ def operation(document: dict[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-DESCRIBED = {name: route for name, route in ROUTES.items() if name.split()[1].startswith(("/v1", "/health"))}
+DESCRIBED = {name: route for name, route in ROUTES.items() if name.split()[1].startswith(("/v1", "/s/", "/health"))}
 
 
 async def test_anybody_can_read_it_and_it_stays_the_same(

@@ -56,6 +56,9 @@ async def test_upgrade_from_nothing_and_downgrade_to_nothing(empty: AsyncEngine)
         "replays",
         "service_tokens",
         "sessions",
+        "share_recipients",
+        "share_tokens",
+        "shares",
         "signing_keys",
         "subscriptions",
     }
