@@ -18,14 +18,15 @@ LEAKS = ("Traceback", "SELECT ", "INSERT ", "site-packages", "asyncpg", "sqlalch
 
 @dataclass(frozen=True)
 class Expected:
-    """`body` is a good JSON body, `ok` the status for whoever may do it, `scope` what a service token needs for it.
+    """`body` is a good JSON body, `fields` a good form of a page, `ok` the status for whoever may do it.
 
-    Without a scope a private route is for people alone.
+    `scope` is what a service token needs for it; without one a private route is for people alone.
     """
 
     public: bool = False
     body: dict[str, Any] | None = None
     form: bool = False
+    fields: dict[str, str] | None = None
     scope: Scope | None = None
     ok: int = 200
 
@@ -68,6 +69,7 @@ ROUTES = {
     "DELETE /v1/shares/{share_id}": Expected(scope=Scope.FILES_WRITE, ok=204),
     "GET /s/{token}": Expected(public=True),
     "HEAD /s/{token}": Expected(public=True),
+    "POST /s/{token}": Expected(public=True, fields={"password": "x"}, ok=303),
     "GET /s/{token}/content": Expected(public=True, ok=307),
     "HEAD /s/{token}/content": Expected(public=True, ok=307),
     "POST /v1/service-tokens": Expected(body={"name": "ci", "scopes": ["files:read"]}, ok=201),
@@ -82,6 +84,8 @@ ROUTES = {
     "GET /schema/{path}": Expected(public=True),
     "GET /schema/openapi.json": Expected(public=True),
 }
+UNDESCRIBED = {name for name in ROUTES if name.startswith("GET /schema")} | {"GET /", "POST /s/{token}"}
+"""For people, and for those who read the description itself."""
 JSON_ROUTES = [name for name, route in ROUTES.items() if route.body is not None]
 PRIVATE_ROUTES = [name for name, route in ROUTES.items() if not route.public]
 NOT_FOUND = {
