@@ -1,13 +1,15 @@
 """What mails say: the templates of `mail/`, one of plain text and one of HTML for each kind.
 
 The first line of the text is the subject. No template has what a stranger may have written, such as a name: whoever
-registers with somebody else's address would choose what that person reads.
+registers with somebody else's address would choose what that person reads. Only an invitation has a file's name and a
+message, as what somebody wrote.
 """
 
 from pathlib import Path
 
 import jinja2
 
+from domain.files.wording import FILTERS
 from infra.mailer import Mail
 
 TEMPLATES = jinja2.Environment(
@@ -15,6 +17,7 @@ TEMPLATES = jinja2.Environment(
     autoescape=jinja2.select_autoescape(["html"]),
     undefined=jinja2.StrictUndefined,
 )
+TEMPLATES.filters |= FILTERS
 
 
 def letter(kind: str, *, id_: str, to: str, **values: object) -> Mail:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import jinja2
 from litestar import MediaType, Request, Response
 from markupsafe import Markup
 
-from domain.files.presentation import shown
+from domain.files.wording import FILTERS
 
 FOLDER = Path(__file__).parent
 STYLE = (FOLDER / "page.css").read_text()
@@ -24,15 +23,6 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
     "Vary": "Accept",
 }
-KINDS = {
-    "application/pdf": "PDF document",
-    "application/zip": "ZIP archive",
-    "application/json": "JSON data",
-    "text/plain": "Text",
-    "text/csv": "Table (CSV)",
-}
-FAMILIES = {"image": "Image", "video": "Video", "audio": "Sound", "text": "Text", "font": "Font"}
-UNITS = ("kB", "MB", "GB", "TB")
 
 
 def wants_page(request: Request[Any, Any, Any]) -> bool:
@@ -47,29 +37,6 @@ def page(
     """A template, filled in; whatever strangers wrote is escaped."""
     html = TEMPLATES.get_template(f"{template}.html").render(values)
     return Response(html, status_code=status, media_type=MediaType.HTML, headers=HEADERS | dict(headers or {}))
-
-
-def kind(content_type: str) -> str:
-    """In words, of what its owner says it is."""
-    essence = content_type.partition(";")[0].strip().lower()
-    return KINDS.get(essence) or FAMILIES.get(essence.partition("/")[0]) or "File"
-
-
-def size(count: int) -> str:
-    """Of a number of bytes, as people read it."""
-    if count < 1000:  # noqa: PLR2004
-        return "1 byte" if count == 1 else f"{count} bytes"
-    value = float(count)
-    for unit in UNITS:
-        value /= 1000
-        if value < 999.95 or unit == UNITS[-1]:  # noqa: PLR2004 - what is 1000.0 when rounded is of the next unit
-            return f"{value:.1f} {unit}"
-    raise AssertionError
-
-
-def moment(when: datetime) -> str:
-    utc = when.astimezone(UTC)
-    return f"{utc.day} {utc:%B %Y, %H:%M} UTC"
 
 
 def _qualities(accept: str) -> dict[str, float]:
@@ -88,5 +55,5 @@ def _qualities(accept: str) -> dict[str, float]:
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
 )
-TEMPLATES.filters |= {"shown": shown, "kind": kind, "size": size, "moment": moment}
+TEMPLATES.filters |= FILTERS
 TEMPLATES.globals["style"] = Markup(STYLE)  # noqa: S704 - our own file

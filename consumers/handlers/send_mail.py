@@ -2,6 +2,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from consumers.invitations import invite
 from consumers.letters import letter
 from consumers.subscription import Unmendable, consumes
 from domain.accounts.errors import AccountClosed
@@ -9,14 +10,30 @@ from domain.accounts.events import AccountRegistered, PasswordResetRequested
 from domain.accounts.model import Account
 from domain.accounts.one_time import Purpose, mint
 from domain.accounts.queries import require_open
+from domain.files.events import FileShared
 from infra.failpoints import failpoint
 from infra.mailer import Mailer, MailRefused
 from infra.settings import Settings
 from outbox.session import Sessions
 
 
-@consumes(AccountRegistered, PasswordResetRequested)
+@consumes(AccountRegistered, PasswordResetRequested, FileShared)
 async def send_mail(
+    session: AsyncSession,
+    event: AccountRegistered | PasswordResetRequested | FileShared,
+    event_id: UUID,
+    sessions: Sessions,
+    mailer: Mailer,
+    settings: Settings,
+) -> None:
+    """Send what the event asks for. After a crash it may go twice, with the same Message-ID; each one's token works."""
+    if not isinstance(event, FileShared):
+        await _send_token(session, event, event_id, sessions, mailer, settings)
+    elif event.recipients:
+        await invite(session, event.share_id, event_id=event_id, sessions=sessions, mailer=mailer, settings=settings)
+
+
+async def _send_token(
     session: AsyncSession,
     event: AccountRegistered | PasswordResetRequested,
     event_id: UUID,
@@ -24,7 +41,6 @@ async def send_mail(
     mailer: Mailer,
     settings: Settings,
 ) -> None:
-    """Send what the event asks for. After a crash it may go twice, with the same Message-ID; each one's token works."""
     purpose = Purpose.VERIFICATION if isinstance(event, AccountRegistered) else Purpose.PASSWORD_RESET
     to = _addressee(await session.get(Account, event.account_id), purpose)
     await session.rollback()  # no connection is held while the mail server works

@@ -1,6 +1,5 @@
 """How a file is handed out: to be saved, or to be shown where a browser cannot be made to run it."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
@@ -9,8 +8,6 @@ MEDIA = ("audio/", "video/")
 IMAGES = frozenset(f"image/{each}" for each in ("avif", "bmp", "gif", "jpeg", "png", "tiff", "webp", "x-icon"))
 """Not `image/svg+xml`, which holds scripts, as do HTML, XML and PDF."""
 TEXT = "text/plain"
-TURNING = re.compile("[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Signs that nobody sees, which turn the order of what is read, or break its line."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +18,6 @@ class Content:
     content_type: str
     key: str
     expires_at: datetime | None
-
-
-def shown(name: str) -> str:
-    """A name for people to read: nothing in it makes it look like another one."""
-    return TURNING.sub("\N{REPLACEMENT CHARACTER}", name)
 
 
 def presented(name: str, content_type: str, *, inline: bool) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain import secret
@@ -40,12 +40,21 @@ class SharedFile:
 
 async def shared_file(session: AsyncSession, token: str) -> SharedFile:
     """Raises ShareNotFound, ShareExpired, ShareUsedUp, FileGone."""
+    tokens = select(ShareToken.share_id).where(ShareToken.hash == secret.hashed(token))
+    return await _open(session, Share.id == tokens.scalar_subquery())
+
+
+async def share_by_id(session: AsyncSession, share_id: UUID) -> SharedFile:
+    """For whoever tells others of it. Raises ShareNotFound, ShareExpired, ShareUsedUp, FileGone."""
+    return await _open(session, Share.id == share_id)
+
+
+async def _open(session: AsyncSession, which: ColumnElement[bool]) -> SharedFile:
     query = (
         select(Share, File)
-        .join(ShareToken, ShareToken.share_id == Share.id)
         .join(File, File.id == Share.file_id)
         .join(Account, Account.id == File.owner_id)
-        .where(ShareToken.hash == secret.hashed(token), Account.deleted_at.is_(None))
+        .where(which, Account.deleted_at.is_(None))
     )
     found = (await session.execute(query.execution_options(populate_existing=True))).one_or_none()
     if found is None:

@@ -1,8 +1,8 @@
-"""What pages say of sizes and kinds."""
+"""What people read of sizes, kinds and names."""
 
 import pytest
 
-from api.pages import kind, size
+from domain.files.wording import kind, shown, size
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,8 @@ def test_a_size_is_said_as_people_read_it(count: int, said: str) -> None:
 )
 def test_a_type_is_said_in_words(content_type: str, said: str) -> None:
     assert kind(content_type) == said
+
+
+def test_a_name_cannot_look_like_another() -> None:
+    assert shown("ann\u202etxt.exe") == "ann\N{REPLACEMENT CHARACTER}txt.exe"
+    assert shown("naïve 報告 👩\u200d🚀.txt") == "naïve 報告 👩\u200d🚀.txt"
