@@ -1,11 +1,17 @@
 """One file's life on one page."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from domain.accounts.model import Account
+from domain.actor import Actor
 from domain.aggregate import new_id
 from domain.files.model import File
+from domain.shares.commands import RevokeShare, ShareFile, revoke_share, share_file
+from domain.shares.model import Terms
 from infra.storage import Storage
+from outbox.downloads import download_own, download_shared
 from tests.database import Database
 from tests.factories import an_account, an_available_file
 from tests.outbox.conftest import History, Run, answer
@@ -58,3 +64,35 @@ async def test_a_file_that_is_not_there_is_one_line(waybill: Run, database: Data
 
     assert result.exit_code == 1
     assert result.stderr.count("\n") == 1
+
+
+async def test_shares_and_downloads_are_told_by_whose_hand(
+    waybill: Run, file: File, database: Database, history: History
+) -> None:
+    owner = Actor(file.owner_id)
+    async with database.sessions.begin() as session:
+        shared, other = [
+            await share_file(session, owner, ShareFile(file_id=file.id, terms=terms, recipients=recipients))
+            for terms, recipients in (
+                (Terms(max_downloads=1, password_hash=None), ["ada@example.com"]),
+                (Terms(password_hash="$x", expires_at=datetime(2100, 1, 2, tzinfo=UTC)), ()),
+            )
+        ]
+        await revoke_share(session, owner, RevokeShare(share_id=other.share.id))
+    async with database.session() as session:
+        await download_shared(session, shared.token, None, at_once=True)
+        await download_own(session, owner, file.id)
+    await history.publish()
+
+    found = answer(await waybill("trace", str(file.id), "--json"))
+    printed = (await waybill("trace", str(file.id))).stdout
+
+    first, second = found["shares"]
+    assert (first["state"], first["downloads"], first["recipients"], first["mailed"]) == ("used-up", 1, 1, 0)
+    assert (second["state"], second["has_password"]) == ("revoked", True)
+    downloads = [moment["detail"] for moment in found["timeline"] if moment["what"] == "file.downloaded"]
+    assert downloads[0].startswith(f"share {shared.share.id}, waybill:files ")
+    assert downloads[1].startswith("by its owner, waybill:files ")
+    assert f"share {shared.share.id}: used-up, downloads 1 of 1, mailed to 0 of 1" in printed
+    assert f"share {other.share.id}: revoked, downloads 0, until 2100-01-02 00:00:00, with a password" in printed
+    assert "ada@" not in printed
