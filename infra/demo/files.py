@@ -41,6 +41,11 @@ async def search(traveller: Traveller) -> Done:
 async def download(traveller: Traveller, sample: Sample) -> Done:
     """Follow the redirect to S3, without our token, and compare bytes and name."""
     redirect = await traveller.ask("GET", f"/v1/files/{traveller.file_ids[sample.name]}/content", expect=307)
+    return await compared(traveller, sample, redirect)
+
+
+async def compared(traveller: Traveller, sample: Sample, redirect: httpx.Response) -> Done:
+    """What is where the redirect leads. Raises DemoFailed if it is not the sample."""
     digest = hashlib.sha256()
     async with traveller.s3.stream("GET", redirect.headers["Location"]) as response:
         async for piece in answered(response, 200).aiter_bytes():

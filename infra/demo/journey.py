@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from infra.demo import account, files, health, uploads
+from infra.demo import account, files, health, shares, uploads
 from infra.demo.outcome import DemoFailed, Done
 from infra.demo.report import Report
 from infra.demo.samples import Samples
@@ -39,6 +39,8 @@ def steps(samples: Samples) -> list[Step]:
         Step(f"upload {letter.name}", partial(uploads.by_form, sample=letter)),
         *(Step(f"follow {sample.name}", partial(files.follow_upload, sample=sample)) for sample in samples),
         Step("find each by its words", files.search),
+        Step(f"share {letter.name}", partial(shares.share, sample=letter)),
+        Step("download it by the link", partial(shares.download, sample=letter)),
         *(Step(f"download {sample.name}", partial(files.download, sample=sample)) for sample in samples),
         Step("upload with a wrong checksum", files.reject_forgery),
         Step(f"delete {letter.name}", partial(files.delete, sample=letter)),

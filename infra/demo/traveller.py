@@ -18,9 +18,10 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(slots=True)
 class Traveller:
-    """What the steps share. `api` carries our token once we have one; `s3` never does."""
+    """What the steps share. `api` carries our token once we have one; `nobody` asks the same API without."""
 
     api: httpx.AsyncClient
+    nobody: httpx.AsyncClient
     s3: httpx.AsyncClient
     samples: Samples
     maildir: Path | None = None
@@ -29,6 +30,9 @@ class Traveller:
     password: str = ""
     file_ids: dict[str, str] = field(default_factory=dict)
     """By the sample's name."""
+    link: str = ""
+    """The path of the last share."""
+    link_password: str = ""
 
     @classmethod
     @asynccontextmanager
@@ -37,9 +41,10 @@ class Traveller:
         abroad = urlsplit(url).hostname not in LOOPBACK
         async with (
             httpx.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=abroad) as api,
+            httpx.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=abroad) as nobody,
             httpx.AsyncClient(timeout=TIMEOUT, trust_env=abroad) as s3,
         ):
-            yield cls(api, s3, samples, maildir)
+            yield cls(api, nobody, s3, samples, maildir)
 
     async def ask(self, method: str, path: str, *, expect: int, **options: Any) -> httpx.Response:
         """Ask the API.

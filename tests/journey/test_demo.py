@@ -35,10 +35,20 @@ def _tells_everything(output: str) -> None:
     for said in (
         "upload backup-of-monday.bin straight to S3  30.0 MiB, 2 parts",
         'download naïve "résumé" — 報告 Отчёт.txt',
+        'share naïve "résumé" — 報告 Отчёт.txt  one download, with a password',
+        ", then 410 Gone",
         "upload with a wrong checksum  checksum_mismatch",
         "verify by the mail received  “Confirm your address”",
-        "Everything held: 22 steps and 16 events",
+        "Everything held: 24 steps and 18 events",
     ):
         assert said in output
-    for type_, times in (("uploaded", 5), ("available", 4), ("indexed", 4), ("rejected", 1), ("deleted", 1)):
+    for type_, times in (
+        ("uploaded", 5),
+        ("available", 4),
+        ("indexed", 4),
+        ("rejected", 1),
+        ("deleted", 1),
+        ("shared", 1),
+        ("downloaded", 1),
+    ):
         assert output.count(f"  file.{type_} ") == times
