@@ -11,6 +11,7 @@ from tests.journey.conftest import House
 from tests.secrecy import found_in_database, found_in_logs, found_in_redis
 
 PERSON = {"email": "ada@example.com", "password": "correct horse 6f1c2b marker", "name": "Ada"}
+SHARE_PASSWORD = "correct horse of a share"
 BIG = 65 * 1024 * 1024
 """Bytes; more than one part."""
 FAILING = """
@@ -61,9 +62,24 @@ async def a_person_comes_and_goes(house: House) -> list[str]:
         await ask.post("/v1/files", files={"file": (name, b"abc")}, headers=mine)
         secrets += await _upload_directly(ask, {"name": name, "size": 3}, mine, b"abc")
     secrets += await _upload_directly(ask, {"name": "big", "size": BIG}, mine, bytes(BIG))
+    secrets += await _share(ask, mine)
     failed = await ask.post("/v1/uploads", json={"name": "fails at once", "size": 3}, headers=mine)
     assert failed.status_code == 500
     return secrets
+
+
+async def _share(ask: httpx.AsyncClient, headers: dict[str, str]) -> list[str]:
+    """Returns a link's token and its password."""
+    (file, *_) = (await ask.get("/v1/files", headers=headers, params={"status": "processing"})).json()["items"]
+    terms = {"password": SHARE_PASSWORD, "recipients": [PERSON["email"]]}
+    keyed = headers | {"Idempotency-Key": "share"}
+    made = [(await ask.post(f"/v1/files/{file['id']}/shares", json=terms, headers=keyed)).json() for _ in range(2)]
+    path = f"/s/{made[0]['token']}"
+    for password in (SHARE_PASSWORD, SHARE_PASSWORD + " wrong"):
+        await ask.get(f"{path}/content", headers={"X-Share-Password": password})
+        await ask.post(path, data={"password": password}, headers={"Accept": "text/html"})
+    await ask.get(path)
+    return [made[0]["token"], SHARE_PASSWORD]
 
 
 async def _upload_directly(
