@@ -6,6 +6,7 @@ from litestar.config.cors import CORSConfig
 from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
+from api.limits import SHARE_PASSWORD_HEADER
 from api.request_id import HEADER, request_id
 from infra.settings import Settings
 
@@ -35,6 +36,14 @@ async def add_headers(message: Message, scope: Scope) -> None:
         headers["Strict-Transport-Security"] = ONLY_TLS
 
 
+def header_text(value: str | None) -> str | None:
+    """A header's value as UTF-8, which is what clients send, where the server has read it as Latin-1."""
+    try:
+        return value and value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
 def cross_origin(settings: Settings) -> CORSConfig | None:
     """Off unless origins are set; no cookies, since we have none."""
     if not settings.cors_origins:
@@ -42,6 +51,8 @@ def cross_origin(settings: Settings) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", HEADER],
+        allow_headers=[
+            *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", SHARE_PASSWORD_HEADER, HEADER),
+        ],
         expose_headers=["ETag", "Location", "Link", HEADER, "Idempotent-Replayed", "Retry-After"],
     )

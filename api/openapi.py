@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 
 from api.auth import PUBLIC
 from api.commands import CHANGING
+from api.limits import SHARE_PASSWORD_HEADER
 from api.problems import HTTP_SLUGS, MEDIA_TYPE
 from api.requests import FilePart, FormFields
 
@@ -75,13 +76,14 @@ def _describe(operation: dict[str, Any], opt: dict[str, Any], method: str) -> No
     given = operation.setdefault("parameters", [])
     if method in CHANGING and IDEMPOTENCY_KEY not in given:
         given.append(IDEMPOTENCY_KEY)
-    places = {each["in"] for each in given}
-    statuses = {400, 500, 503} | ({401} if not public or method in CHANGING else set())
+    places, names = {each["in"] for each in given}, {each.get("name") for each in given}
+    asks = not public or method in CHANGING or SHARE_PASSWORD_HEADER in names
+    statuses = {400, 500, 503} | ({401} if asks else set())
     statuses |= {403} if not public else set()
     statuses |= {404, 409, 410} if "path" in places else set()
     statuses |= {422} if places & {"query", "header"} else set()
     statuses |= {409, 413} if method in CHANGING else set()
-    statuses |= {412} if "If-Match" in {each["name"] for each in given if "name" in each} else set()
+    statuses |= {412} if "If-Match" in names else set()
     statuses |= {413, 415, 422} if "requestBody" in operation or opt.get("streamed") else set()
     statuses |= {429} if opt.get("limits") else set()
     operation["responses"] |= {str(status): _problem(status) for status in sorted(statuses)}

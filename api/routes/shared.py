@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api import pages
 from api.auth import PUBLIC
 from api.downloads import content_url
+from api.headers import header_text
 from api.idempotency import HASHING
 from api.limits import SHARE_PASSWORD, SHARE_PASSWORD_HEADER
 from api.problem_pages import PROBLEM_PAGES
@@ -57,8 +58,9 @@ async def download_share(
     token: FromPath[str],
     transaction: NamedDependency[AsyncSession],
     storage: NamedDependency[Storage],
-    password: Password = None,
+    sent: Password = None,
 ) -> Redirect | Response[str]:
+    password = header_text(sent)
     try:
         async with passwords.turn_if(password is not None):
             if request.method == HttpMethod.HEAD:

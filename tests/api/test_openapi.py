@@ -74,6 +74,12 @@ def test_a_route_says_who_may_call_it(document: dict[str, Any]) -> None:
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
+def test_a_share_says_that_it_may_ask_for_a_password(document: dict[str, Any]) -> None:
+    described = operation(document, "GET /s/{token}/content")
+    assert {"401", "404", "410", "429"} <= set(described["responses"])
+    assert "X-Share-Password" in {each["name"] for each in described["parameters"]}
+
+
 def test_who_may_be_stale_is_told_so(document: dict[str, Any]) -> None:
     for name in ("PATCH /v1/files/{file_id}", "DELETE /v1/files/{file_id}"):
         assert "412" in operation(document, name)["responses"]

@@ -180,6 +180,17 @@ async def test_a_password_is_asked_for_and_compared(
     assert (await anonymous.get(path, headers={"X-Share-Password": PASSWORD})).status_code == 307
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_password_may_have_any_letters(encoding: str, anonymous: httpx.AsyncClient, share: Sharing) -> None:
+    path = f"/s/{(await share(password='correct horse käse'))['token']}"
+    header = {b"X-Share-Password": "correct horse käse".encode(encoding)}
+
+    by_header = await anonymous.get(f"{path}/content", headers=header)
+    by_form = await anonymous.post(path, data={"password": "correct horse käse"})
+
+    assert (by_header.status_code, by_form.status_code) == (307, 303)
+
+
 async def test_a_password_that_nobody_asks_for_does_no_harm(anonymous: httpx.AsyncClient, share: Sharing) -> None:
     made = await share()
 
