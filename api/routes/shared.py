@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 
 from litestar import HttpMethod, Request, Response, post, route
 from litestar.di import NamedDependency
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, HeaderParameter
 from litestar.response import Redirect
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,11 +36,12 @@ MAX_FORM_SIZE = 4096
     http_method=[HttpMethod.GET, HttpMethod.HEAD],
     opt=PUBLIC,
     exception_handlers=dict(PROBLEM_PAGES),
+    responses={200: ResponseSpec(SharedFileView, generate_examples=False, description="JSON, or a page of HTML")},
     summary="What a share leads to; a page where a browser asks",
 )
 async def show_share(
     request: AnyRequest, token: FromPath[str], transaction: NamedDependency[AsyncSession]
-) -> Response[SharedFileView] | Response[str]:
+) -> Response[Any]:
     if pages.wants_page(request):
         return await _page(request, transaction, token)
     return Response(SharedFileView.of(await shared_file(transaction, token)), headers=OF_BROWSERS)
@@ -51,6 +53,7 @@ async def show_share(
     status_code=307,
     opt=PUBLIC | SHARE_PASSWORD,
     exception_handlers=dict(PROBLEM_PAGES),
+    responses={307: ResponseSpec(None, generate_examples=False, description="Location: a short-lived URL")},
     summary="Download what is shared: a redirect to a short-lived URL",
 )
 async def download_share(
