@@ -16,7 +16,7 @@ from api.limits import within_limits
 from api.liveness import Liveness
 from api.openapi import OPENAPI
 from api.problems import EXCEPTION_HANDLERS
-from api.routes import accounts, files, machines, service_tokens, sessions, shared, shares, uploads
+from api.routes import accounts, files, incoming, machines, service_tokens, sessions, shared, shares, uploads
 from api.service_tokens import ServiceTokens
 from api.signing_keys import SigningKeys
 from api.tokens import AccessTokens
@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     app = Litestar(
         route_handlers=[
             *(*accounts.ROUTES, *sessions.ROUTES, *service_tokens.ROUTES),
-            *(*uploads.ROUTES, *files.ROUTES, *shares.ROUTES, *shared.ROUTES, *machines.ROUTES),
+            *(*incoming.ROUTES, *uploads.ROUTES, *files.ROUTES, *shares.ROUTES, *shared.ROUTES, *machines.ROUTES),
         ],
         lifespan=[_resources],
         state=State({"settings": settings}),

@@ -19,6 +19,7 @@ UNLESS_SET = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 """A page that needs more may say so itself, and so may what anybody can keep."""
+PUT_HEADERS = ("Repr-Digest", "Expires-In", "Max-Downloads", "Share-Password")
 ONLY_TLS = f"max-age={365 * 24 * 60 * 60}"
 
 
@@ -53,6 +54,7 @@ def cross_origin(settings: Settings) -> CORSConfig | None:
         allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
             *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", SHARE_PASSWORD_HEADER, HEADER),
+            *PUT_HEADERS,
         ],
         expose_headers=["ETag", "Location", "Link", HEADER, "Idempotent-Replayed", "Retry-After"],
     )

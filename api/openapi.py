@@ -16,6 +16,8 @@ from api.limits import SHARE_PASSWORD_HEADER
 from api.problems import HTTP_SLUGS, MEDIA_TYPE
 from api.requests import FilePart, FormFields
 
+RAW_BODY = {"raw_body": True}
+"""`opt` of routes whose body is a file, and nothing but a file."""
 BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "PASETO v4.local, or v4.public of a service"}}
 PROBLEM = {
     "type": "object",
@@ -44,6 +46,15 @@ IDEMPOTENCY_KEY = {
 }
 
 
+PUT_HEADERS = [
+    {"name": name, "in": "header", "description": description, "schema": schema}
+    for name, description, schema in (
+        ("Repr-Digest", "As in RFC 9530; it is checked", {"type": "string", "examples": ["sha-256=:…:"]}),
+        ("Expires-In", "Seconds", {"type": "integer", "minimum": 1}),
+    )
+]
+
+
 class _Described(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         return self.render_json(request, described(request.app, openapi_schema))
@@ -57,7 +68,9 @@ def described(app: Litestar, schema: dict[str, Any]) -> dict[str, Any]:
     for operation, handler, method in _operations(app, schema):
         _describe(operation, handler.opt, method)
         _refuse_unknown_fields(operation, components["schemas"])
-        if handler.opt.get("streamed"):
+        if handler.opt.get("raw_body"):
+            _describe_put(operation)
+        elif handler.opt.get("streamed"):
             _describe_form(operation, components["schemas"])
     return schema
 
@@ -116,6 +129,19 @@ def _describe_form(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     encoding = {"metadata": {"contentType": "application/json"}}
     form = {"schema": {"$ref": "#/components/schemas/UploadForm"}, "encoding": encoding}
     operation["requestBody"] = {"required": True, "content": {"multipart/form-data": form}}
+
+
+def _describe_put(operation: dict[str, Any]) -> None:
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    operation["requestBody"] = {"required": True, "content": {"*/*": schema}}
+    given = {each["name"]: each for each in operation["parameters"]}
+    operation["parameters"] += [each for each in PUT_HEADERS if each["name"] not in given]
+    if "name" in given:
+        given["name"]["schema"] = {"type": "string"}
+    operation["responses"]["202"]["content"] = {
+        "application/json": {"schema": {"$ref": "#/components/schemas/FileView"}},
+        "text/plain": {"schema": {"type": "string", "format": "uri"}},
+    }
 
 
 def _no_page(response: Response[Any]) -> Response[Any]:

@@ -11,7 +11,7 @@ from domain.accounts.passwords import MAX_LENGTH, MIN_LENGTH
 from domain.actor import Scope
 from domain.aggregate import now
 from domain.errors import Invalid
-from domain.files.parts import MAX_OBJECT_SIZE
+from domain.files.parts import MAX_OBJECT_SIZE, MAX_PARTS
 from domain.files.promise import Promise
 from domain.shares.model import Terms
 
@@ -139,6 +139,10 @@ class FileFields(FilePart, kw_only=True):
 
 class NewUpload(FileFields, kw_only=True):
     size: Annotated[int, Meta(ge=0, le=MAX_OBJECT_SIZE)]
+
+
+class PartNumbers(Request):
+    numbers: Annotated[list[Annotated[int, Meta(ge=1, le=MAX_PARTS)]], Meta(min_length=1, max_length=MAX_PARTS)]
 
 
 class FormFields(FileFields):

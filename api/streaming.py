@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Self
 
 import structlog
@@ -29,11 +30,24 @@ class FileTooLarge(TooLarge):
     slug = "file-too-large"
 
 
+@dataclass(frozen=True)
+class Ceiling:
+    """How many bytes may come, and what the next one raises."""
+
+    size: int
+    error: type[TooLarge] = FileTooLarge
+
+    def require(self, size: int) -> None:
+        """Raises TooLarge."""
+        if size > self.size:
+            raise self.error
+
+
 class Incoming:
     """One object being written: a single PUT if it is small, a multipart upload otherwise."""
 
-    def __init__(self, storage: Storage, key: str, *, content_type: str, max_size: int) -> None:
-        self._storage, self._key, self._content_type, self._max_size = storage, key, content_type, max_size
+    def __init__(self, storage: Storage, key: str, *, content_type: str, ceiling: Ceiling) -> None:
+        self._storage, self._key, self._content_type, self._ceiling = storage, key, content_type, ceiling
         self._buffer = bytearray()
         self._digest = hashlib.sha256()
         self._upload_id: str | None = None
@@ -50,9 +64,9 @@ class Incoming:
 
     @classmethod
     @asynccontextmanager
-    async def to(cls, storage: Storage, key: str, *, content_type: str, max_size: int) -> AsyncIterator[Self]:
+    async def to(cls, storage: Storage, key: str, *, content_type: str, ceiling: Ceiling) -> AsyncIterator[Self]:
         """An object that exists only if the block ends well: whatever else happens, nothing is left in S3."""
-        incoming = cls(storage, key, content_type=content_type, max_size=max_size)
+        incoming = cls(storage, key, content_type=content_type, ceiling=ceiling)
         try:
             yield incoming
         except BaseException:
@@ -60,10 +74,9 @@ class Incoming:
             raise
 
     async def write(self, chunk: bytes | bytearray) -> None:
-        """Take the next bytes; waits while S3 is behind. Raises FileTooLarge."""
+        """Take the next bytes; waits while S3 is behind. Raises TooLarge."""
         self.size += len(chunk)
-        if self.size > self._max_size:
-            raise FileTooLarge
+        self._ceiling.require(self.size)
         self._digest.update(chunk)
         self._buffer += chunk
         if len(self._buffer) >= self._part_size:

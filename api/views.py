@@ -136,6 +136,27 @@ class StartedUpload(msgspec.Struct):
     upload: UploadView
 
 
+class FreshParts(msgspec.Struct):
+    parts: list[PartView]
+    expires_at: datetime
+
+
+class ReceivedPartView(msgspec.Struct):
+    number: int
+    size: int
+    received: bool
+
+
+class UploadStateView(msgspec.Struct):
+    id: UUID
+    file: FileView
+    part_size: int
+    parts: list[ReceivedPartView]
+    received_bytes: int
+    expires_at: datetime | None
+    """Null where the bytes came through us."""
+
+
 class CloudEventView(msgspec.Struct, omit_defaults=True):
     specversion: str
     id: UUID

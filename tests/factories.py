@@ -1,5 +1,6 @@
 """Aggregates and events to test with, valid unless told otherwise."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,13 +28,16 @@ def a_pending_file(
     upload_id: str | None = None,
     part_size: int | None = None,
     is_within_reach: bool = True,
+    open_until: datetime | None = None,
     **promise: Any,
 ) -> File:
     """By default one that a client writes with one presigned PUT."""
     values: dict[str, Any] = {"name": "report.pdf", "size": 3, "content_type": "application/pdf"} | promise
     file_id = new_id()
     key = incoming_key(file_id) if is_within_reach and upload_id is None else object_key(file_id)
-    place = Place(file_id=file_id, bucket="waybill", key=key, upload_id=upload_id, part_size=part_size)
+    place = Place(
+        file_id=file_id, bucket="waybill", key=key, upload_id=upload_id, part_size=part_size, open_until=open_until
+    )
     return File.promised(Promise(**values), owner_id=owner_id, place=place)
 
 

@@ -18,6 +18,7 @@ from domain.accounts import commands
 from domain.accounts.commands import Register, RenameAccount, RequestPasswordReset, ResetPassword, VerifyAccount
 from domain.accounts.model import Account
 from domain.accounts.queries import own_account, storage_use
+from domain.accounts.quota import quota_of
 from domain.actor import Actor
 from infra.settings import Settings
 
@@ -97,7 +98,7 @@ async def reset_password(data: JSONBody[NewPassword], transaction: NamedDependen
 
 async def _me(transaction: AsyncSession, settings: Settings, account: Account) -> MeView:
     used = await storage_use(transaction, account.id)
-    quota = settings.quota_bytes if account.quota_bytes is None else account.quota_bytes
+    quota = quota_of(account, default=settings.quota_bytes)
     return MeView.with_storage(account, StorageView(used.used_bytes, quota, used.files))
 
 

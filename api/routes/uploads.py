@@ -1,42 +1,35 @@
-"""Bytes come in: through us, or straight to S3 by presigned parts."""
+"""Uploads whose bytes go straight to S3: promised, resumed from anywhere, completed or aborted."""
 
-import asyncio
-from contextlib import AsyncExitStack
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from litestar import Request, Response, post
+from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.forms import boundary_of, checked, fields_of, read_form
-from api.idempotency import STREAMED
-from api.requests import FilePart, NewUpload
-from api.streaming import FileTooLarge, Incoming
-from api.views import FileView, PartView, StartedUpload, UploadView
+from api.presigning import UPLOAD_TTL, Received, opened, plan, received, signed
+from api.requests import NewUpload, PartNumbers
+from api.streaming import FileTooLarge
+from api.views import FileView, FreshParts, ReceivedPartView, StartedUpload, UploadStateView, UploadView
 from domain.actor import Actor, Scope
 from domain.aggregate import new_id, now
-from domain.errors import Conflict
-from domain.files import parts
+from domain.errors import Conflict, Invalid
 from domain.files.commands import (
-    AcceptUpload,
+    AbortUpload,
     CompleteUpload,
+    ProlongUpload,
     StartUpload,
-    accept_upload,
+    abort_upload,
     complete_upload,
+    prolong_upload,
     start_upload,
 )
 from domain.files.model import File
-from domain.files.promise import Place, incoming_key, object_key
+from domain.files.parts import PlannedPart
 from domain.files.queries import own_file
 from infra.settings import Settings
-from infra.storage import ObjectMissing, Storage
-
-UPLOAD_TTL = timedelta(hours=24)
-URLS_AT_A_TIME = 20
-"""Signing one takes some 0.2 ms of the event loop; others have their turn in between."""
+from infra.storage import Storage
 
 
 class UploadIncomplete(Conflict):
@@ -45,42 +38,9 @@ class UploadIncomplete(Conflict):
     slug = "upload-incomplete"
 
 
-@post("/v1/files", status_code=202, opt=STREAMED, request_max_body_size=None, summary="Upload a file through the API")
-async def upload_file(
-    request: Request[Actor, Any, Any],
-    actor: NamedDependency[Actor],
-    transaction: NamedDependency[AsyncSession],
-    storage: NamedDependency[Storage],
-    settings: NamedDependency[Settings],
-) -> Response[FileView]:
-    actor.with_scope(Scope.FILES_WRITE)  # before the first byte; the command asks again
-    boundary = boundary_of(request.headers)
-    file_id = new_id()
-    place = Place(file_id=file_id, bucket=storage.bucket, key=object_key(file_id))
-    async with AsyncExitStack() as stack:
-        incoming: Incoming | None = None
-        part = FilePart(name="-")
-
-        async def on_file(name: str, type_: str) -> Any:
-            nonlocal incoming, part
-            part = checked({"name": name, "content_type": type_}, FilePart)
-            opening = Incoming.to(storage, place.key, content_type=part.content_type, max_size=settings.max_file_size)
-            incoming = await stack.enter_async_context(opening)
-            return incoming.write
-
-        form = await read_form(request.stream(), boundary, on_file)
-        assert incoming is not None  # noqa: S101 - read_form refuses a form without a file
-        promise = fields_of(form, part).promise(size=incoming.size)
-        await incoming.finish()
-        command = AcceptUpload(promise=promise, place=place, received_sha256=incoming.sha256)
-        file = await accept_upload(transaction, actor, command)
-        await transaction.flush()
-        request.state.undo = incoming.undo
-    return Response(FileView.of(file), headers={"Location": f"/v1/files/{file.id}"})
-
-
 @post("/v1/uploads", summary="Promise a file whose bytes go straight to S3")
 async def open_upload(
+    request: Request[Actor, Any, Any],
     data: JSONBody[NewUpload],
     actor: NamedDependency[Actor],
     transaction: NamedDependency[AsyncSession],
@@ -91,9 +51,42 @@ async def open_upload(
     if data.size > settings.max_file_size:
         raise FileTooLarge
     promise = data.promise(size=data.size)
-    place = await _place(storage, new_id(), promise.size, promise.content_type)
-    file = await start_upload(transaction, actor, StartUpload(promise=promise, place=place))
-    return StartedUpload(FileView.of(file), await _upload(file, storage))
+    async with opened(storage, new_id(), promise.size, promise.content_type) as (place, undo):
+        command = StartUpload(promise=promise, place=place, default_quota=settings.quota_bytes)
+        file = await start_upload(transaction, actor, command)
+        await transaction.flush()
+        parts = await signed(storage, file, plan(file))
+        request.state.undo = undo
+    assert place.part_size is not None  # noqa: S101 - `opened` always plans
+    assert place.open_until is not None  # noqa: S101
+    return StartedUpload(FileView.of(file), UploadView(file.id, place.part_size, parts, place.open_until))
+
+
+@get("/v1/uploads/{file_id:uuid}", summary="What S3 has received: go on with what is missing, from any device")
+async def get_upload(
+    file_id: FromPath[UUID],
+    actor: NamedDependency[Actor],
+    transaction: NamedDependency[AsyncSession],
+    storage: NamedDependency[Storage],
+) -> UploadStateView:
+    file = await _detached(transaction, actor, file_id)
+    file.require_existence()
+    if file.is_pending:
+        file.require_open_upload()
+    return _state(file, await _received(storage, file))
+
+
+@post("/v1/uploads/{file_id:uuid}/parts", status_code=200, summary="Fresh URLs, and time to use them")
+async def refresh_parts(
+    file_id: FromPath[UUID],
+    data: JSONBody[PartNumbers],
+    actor: NamedDependency[Actor],
+    transaction: NamedDependency[AsyncSession],
+    storage: NamedDependency[Storage],
+) -> FreshParts:
+    until = now() + UPLOAD_TTL
+    file = await prolong_upload(transaction, actor, ProlongUpload(file_id=file_id, until=until))
+    return FreshParts(await signed(storage, file, _chosen(file, data.numbers)), until)
 
 
 @post("/v1/uploads/{file_id:uuid}/complete", status_code=202, summary="Say that all parts are there")
@@ -103,48 +96,58 @@ async def finish_upload(
     transaction: NamedDependency[AsyncSession],
     storage: NamedDependency[Storage],
 ) -> FileView:
-    file = await own_file(transaction, actor, file_id, scope=Scope.FILES_WRITE)
-    if file.is_pending and (missing := await _missing_parts(file, storage)):
+    file = await _detached(transaction, actor, file_id)
+    if file.is_pending and not file.is_abandoned and (missing := _missing(file, await received(storage, file))):
         raise UploadIncomplete(missing_parts=missing)
     return FileView.of(await complete_upload(transaction, actor, CompleteUpload(file_id=file_id)))
 
 
-async def _place(storage: Storage, file_id: UUID, size: int, content_type: str) -> Place:
-    """One part is one object, of its own key; several are a multipart upload of the final one."""
-    part_size = parts.part_size(size)
-    if len(parts.plan(size, part_size)) == 1:
-        return Place(file_id=file_id, bucket=storage.bucket, key=incoming_key(file_id), part_size=part_size)
-    key = object_key(file_id)
-    upload_id = await storage.start_multipart(key, content_type=content_type)
-    return Place(file_id=file_id, bucket=storage.bucket, key=key, upload_id=upload_id, part_size=part_size)
+@delete("/v1/uploads/{file_id:uuid}", summary="Abort: what S3 has received goes soon after")
+async def cancel_upload(
+    file_id: FromPath[UUID], actor: NamedDependency[Actor], transaction: NamedDependency[AsyncSession]
+) -> None:
+    await abort_upload(transaction, actor, AbortUpload(file_id=file_id))
 
 
-async def _upload(file: File, storage: Storage) -> UploadView:
-    size = file.part_size or parts.part_size(file.size)
-    views: list[PartView] = []
-    for part in parts.plan(file.size, size):
-        views.append(PartView(part.number, part.size, await _url(file, part.number, storage)))
-        if part.number % URLS_AT_A_TIME == 0:
-            await asyncio.sleep(0)
-    return UploadView(file.id, size, views, now() + UPLOAD_TTL)
+async def _detached(transaction: AsyncSession, actor: Actor, file_id: UUID) -> File:
+    """As it is now: no connection is held while S3 is asked about it."""
+    file = await own_file(transaction, actor, file_id, scope=Scope.FILES_WRITE)
+    transaction.expunge(file)
+    await transaction.rollback()
+    return file
 
 
-async def _url(file: File, number: int, storage: Storage) -> str:
-    seconds = int(UPLOAD_TTL.total_seconds())
-    if file.upload_id is None:
-        return await storage.url_to_put(file.key, expires_in=seconds)
-    return await storage.url_to_put_part(file.key, file.upload_id, number, expires_in=seconds)
+async def _received(storage: Storage, file: File) -> Received:
+    if file.is_pending:
+        return await received(storage, file)
+    return Received({} if file.needs_no_bytes else {part.number: part.size for part in plan(file)})
 
 
-async def _missing_parts(file: File, storage: Storage) -> list[int]:
-    try:
-        if file.upload_id is None:
-            await storage.size(file.key)
-            return []
-        received = {part.number for part in await storage.parts(file.key, file.upload_id)}
-    except ObjectMissing:
-        received = set()
-    return [part.number for part in parts.plan(file.size, file.part_size) if part.number not in received]
+def _state(file: File, received: Received) -> UploadStateView:
+    parts = [ReceivedPartView(part.number, part.size, received.has(part)) for part in plan(file)]
+    return UploadStateView(
+        id=file.id,
+        file=FileView.of(file),
+        part_size=file.part_size or file.size,
+        parts=parts,
+        received_bytes=sum(part.size for part in parts if part.received),
+        expires_at=file.upload_expires_at,
+    )
 
 
-ROUTES = (upload_file, open_upload, finish_upload)
+def _missing(file: File, received: Received) -> list[int]:
+    """A lone object may have any size: that it is not the promised one is for finalization to tell."""
+    if file.upload_id is None and received.sizes:
+        return []
+    return [part.number for part in plan(file) if not received.has(part)]
+
+
+def _chosen(file: File, numbers: list[int]) -> list[PlannedPart]:
+    """Each once, in order. Raises Invalid."""
+    planned = plan(file)
+    if unknown := [number for number in numbers if number > len(planned)]:
+        raise Invalid(f"there is no part {unknown[0]}", field="numbers")
+    return [planned[number - 1] for number in sorted(set(numbers))]
+
+
+ROUTES = (open_upload, get_upload, refresh_parts, finish_upload, cancel_upload)

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.accounts.queries import require_open
+from domain.accounts.quota import take_room
 from domain.actor import Actor, Scope
 from domain.errors import NotFound
 from domain.files.errors import FileNotFound
@@ -18,10 +19,11 @@ from domain.files.promise import Place, Promise
 
 @dataclass(frozen=True, kw_only=True)
 class StartUpload:
-    """Bytes are promised, to come straight to S3."""
+    """Bytes are promised, to come straight to S3; `default_quota` is what an account without its own may store."""
 
     promise: Promise
     place: Place
+    default_quota: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +32,23 @@ class AcceptUpload:
 
     promise: Promise
     place: Place
+    default_quota: int
     received_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompleteUpload:
+    file_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProlongUpload:
+    file_id: UUID
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbortUpload:
     file_id: UUID
 
 
@@ -54,14 +68,14 @@ class DeleteFile:
 
 
 async def start_upload(session: AsyncSession, actor: Actor, command: StartUpload) -> File:
-    """Raises AccountClosed."""
+    """Raises AccountClosed, QuotaExceeded."""
     file = await _promised(session, actor, command)
     session.add(file)
     return file
 
 
 async def accept_upload(session: AsyncSession, actor: Actor, command: AcceptUpload) -> File:
-    """Raises AccountClosed."""
+    """Raises AccountClosed, QuotaExceeded."""
     file = await _promised(session, actor, command)
     file.bytes_arrived(received_sha256=command.received_sha256)
     session.add(file)
@@ -71,11 +85,25 @@ async def accept_upload(session: AsyncSession, actor: Actor, command: AcceptUplo
 async def complete_upload(session: AsyncSession, actor: Actor, command: CompleteUpload) -> File:
     """Changes nothing when done again, from another device or after a lost answer.
 
-    Raises FileNotFound, UploadNotPending.
+    Raises FileNotFound, FileGone, UploadNotPending, UploadExpired.
     """
     file = await own_file_locked(session, actor, command.file_id)
     if not (file.is_processing or file.is_available):
         file.bytes_arrived()
+    return file
+
+
+async def prolong_upload(session: AsyncSession, actor: Actor, command: ProlongUpload) -> File:
+    """Raises FileNotFound, FileGone, UploadNotPending, UploadExpired."""
+    file = await own_file_locked(session, actor, command.file_id)
+    file.prolong_upload(command.until)
+    return file
+
+
+async def abort_upload(session: AsyncSession, actor: Actor, command: AbortUpload) -> File:
+    """Raises FileNotFound, UploadNotPending."""
+    file = await own_file_locked(session, actor, command.file_id)
+    file.abort_upload()
     return file
 
 
@@ -100,7 +128,7 @@ async def delete_file(session: AsyncSession, actor: Actor, command: DeleteFile) 
 async def _promised(session: AsyncSession, actor: Actor, command: StartUpload | AcceptUpload) -> File:
     """Of an account that stays open until the file is there: nobody's files are left behind."""
     owner_id = actor.with_scope(Scope.FILES_WRITE).account_id
-    await require_open(session, owner_id)
+    await take_room(session, owner_id, command.promise.size, default_quota=command.default_quota)
     return File.promised(command.promise, owner_id=owner_id, place=command.place)
 
 

@@ -21,6 +21,12 @@ class UploadNotPending(Conflict):
     slug = "upload-not-pending"
 
 
+class UploadExpired(Gone):
+    """The upload was not completed in time: promise the file again."""
+
+    slug = "upload-expired"
+
+
 class FileChanged(Stale):
     """The file has changed since you read it: If-Match names another version."""
 

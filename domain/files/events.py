@@ -89,14 +89,14 @@ class FileDownloaded(FileEvent):
 
 @event("file.expired", stream=STREAM)
 class FileExpired(FileEvent):
-    """The file's time is over; its bytes are removed."""
+    """The file's time is over, or that of its upload; its bytes are removed."""
 
     expires_at: datetime
 
 
 @event("file.delete_requested", stream=STREAM)
 class FileDeleteRequested(FileEvent):
-    """The owner deleted the file: it is gone for everybody, its bytes are about to be removed."""
+    """The owner deleted the file or aborted its upload: it is gone for everybody, its bytes are about to be removed."""
 
 
 @event("file.deleted", stream=STREAM)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from domain.aggregate import Aggregate, now
 from domain.event import Event
 from domain.files import events, search
-from domain.files.errors import FileChanged, FileGone, FileNotReady, UploadNotPending
+from domain.files.errors import FileChanged, FileGone, FileNotReady, UploadExpired, UploadNotPending
 from domain.files.presentation import Content
 from domain.files.promise import Place, Promise, incoming_key
 
@@ -57,6 +57,7 @@ class File(Aggregate):
         Index("ix_files_owner_id_expires_at", "owner_id", "expires_at", postgresql_where=CAN_EXPIRE),
         Index("ix_files_search", "search", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 512}),
         Index("ix_files_expires_at", "expires_at", postgresql_where=CAN_EXPIRE),
+        Index("ix_files_upload_expires_at", "upload_expires_at", postgresql_where="status = 'pending'"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -82,6 +83,8 @@ class File(Aggregate):
     upload_id: Mapped[str | None] = mapped_column(Text)
     """S3's name of the multipart upload; null where the bytes come as one object."""
     part_size: Mapped[int | None] = mapped_column(BigInteger)
+    upload_expires_at: Mapped[datetime | None]
+    """When a promise is over whose bytes go straight to S3."""
     version: Mapped[int]
     search: Mapped[str | None] = mapped_column(TSVECTOR, deferred=True)
     """What it is found by: name, tags and type from the beginning, its words once it is indexed."""
@@ -110,6 +113,7 @@ class File(Aggregate):
             removed_at=None,
             upload_id=place.upload_id,
             part_size=place.part_size,
+            upload_expires_at=place.open_until,
             version=1,
             created_at=moment,
             updated_at=moment,
@@ -132,6 +136,11 @@ class File(Aggregate):
         return self.status == Status.PENDING
 
     @property
+    def is_abandoned(self) -> bool:
+        """Whether its bytes are awaited no longer, be it noted in the status or not."""
+        return self.is_pending and self.upload_expires_at is not None and self.upload_expires_at <= now()
+
+    @property
     def is_processing(self) -> bool:
         return self.status == Status.PROCESSING
 
@@ -149,10 +158,25 @@ class File(Aggregate):
         return self.status in WITHOUT_BYTES
 
     def bytes_arrived(self, *, received_sha256: str | None = None) -> None:
-        if self.status != Status.PENDING:
-            raise UploadNotPending
+        self.require_open_upload()
         self.received_sha256 = received_sha256
         self._become(Status.PROCESSING, events.FileUploaded)
+
+    def prolong_upload(self, until: datetime) -> None:
+        """Whoever goes on with an upload has time for it again."""
+        self.require_open_upload()
+        self.upload_expires_at = until
+
+    def abort_upload(self) -> None:
+        """Changes nothing when done again. Raises UploadNotPending where the bytes have come."""
+        if self.status not in ENDED:
+            self._require_pending()
+            self._become(Status.DELETED, events.FileDeleteRequested)
+
+    def abandon_upload(self) -> None:
+        """Nobody has completed it in time."""
+        self._require_pending()
+        self._become(Status.EXPIRED, events.FileExpired, expires_at=self.upload_expires_at)
 
     def moved_to(self, key: str) -> None:
         self.key = key
@@ -212,6 +236,17 @@ class File(Aggregate):
         """Raises FileGone. What is over may still be deleted."""
         if self.status in ENDED:
             raise FileGone
+
+    def require_open_upload(self) -> None:
+        """Raises FileGone, UploadNotPending, UploadExpired."""
+        self.require_existence()
+        self._require_pending()
+        if self.is_abandoned:
+            raise UploadExpired
+
+    def _require_pending(self) -> None:
+        if not self.is_pending:
+            raise UploadNotPending(file_status=self.status)
 
     def require_changeable(self) -> None:
         """Raises FileGone, or FileNotReady where it was rejected."""

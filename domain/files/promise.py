@@ -22,13 +22,17 @@ class Promise:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where in S3 the bytes are to come: in parts of `part_size` bytes where there is an `upload_id`."""
+    """Where in S3 the bytes are to come: in parts of `part_size` bytes where there is an `upload_id`.
+
+    Clients may write there until `open_until`; where it is None the bytes come through us.
+    """
 
     file_id: UUID
     bucket: str
     key: str
     upload_id: str | None = None
     part_size: int | None = None
+    open_until: datetime | None = None
 
 
 def object_key(file_id: UUID, attempt: UUID | None = None) -> str:

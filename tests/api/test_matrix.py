@@ -64,6 +64,9 @@ THINGS: dict[str | None, Thing] = {
     "{session_id}": a_session,
     "{share_id}": a_share,
     "{token}": a_link,
+    "GET /v1/uploads/{file_id}": an_upload,
+    "POST /v1/uploads/{file_id}/parts": an_upload,
+    "DELETE /v1/uploads/{file_id}": an_upload,
     "POST /v1/uploads/{file_id}/complete": an_upload,
 }
 """What is in a path, as whoever asks has it: by its place, or for one route."""

@@ -1,0 +1,58 @@
+"""What a PUT says of its body: in its path and in its headers."""
+
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from litestar.datastructures import Headers
+from litestar.types import Scope
+
+from api.digests import HEADER as DIGEST
+from api.digests import sha256_in
+from api.forms import checked
+from api.requests import FormFields
+from domain.errors import Invalid, Unparsable
+from domain.files.finalization import UNKNOWN
+
+PREFIX = b"/u/"
+NAMELESS = "untitled"
+"""What comes from a pipe has no name, unless the client gives it one."""
+HEADERS = {"content_type": "Content-Type", "sha256": DIGEST, "expires_in": "Expires-In"}
+"""Fields, by the headers that bring them."""
+
+
+class PartOfFile(Unparsable):
+    """Send the whole file: a body with Content-Range is only a part of one."""
+
+    slug = "content-range"
+
+
+def refuse_range(headers: Headers) -> None:
+    """A part would be taken for the whole (RFC 9110, 14.5). Raises PartOfFile."""
+    if "Content-Range" in headers:
+        raise PartOfFile
+
+
+def name_in(scope: Scope) -> str:
+    """What follows `/u/`. From the path as it was sent: servers replace what is not UTF-8. Raises Invalid."""
+    path = scope.get("raw_path") or scope["path"].encode()
+    try:
+        return unquote_to_bytes(path.partition(b"?")[0].partition(PREFIX)[2]).decode() or NAMELESS
+    except UnicodeDecodeError as error:
+        raise Invalid("is not UTF-8", field="name") from error
+
+
+def put_fields(name: str, headers: Headers) -> FormFields:
+    """Raises Invalid."""
+    values: dict[str, Any] = {"name": name, "sha256": sha256_in(headers)}
+    values["content_type"] = headers.get("Content-Type") or UNKNOWN
+    values["expires_in"] = headers.get("Expires-In")
+    try:
+        return checked(values, FormFields)
+    except Invalid as error:
+        raise Invalid(error.detail, field=HEADERS.get(error.field or "", error.field)) from error
+
+
+def length_of(headers: Headers) -> int:
+    """Bytes; 0 where nobody knows them beforehand."""
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
