@@ -3,7 +3,9 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from datetime import UTC, timedelta
+from functools import partial
+from itertools import repeat
 
 import click
 import structlog
@@ -18,13 +20,20 @@ from infra.monitoring import services_monitored
 from infra.settings import Settings, load_settings
 from infra.telemetry import configure_logging, one_line
 from infra.waiting import end_within, pause
-from outbox.session import session_factory
-from scheduler.jobs import announce_expiry, announce_retention
+from outbox.session import Sessions, session_factory
+from scheduler.jobs import DAILY, HOURLY, Job, announce
 
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 2.0
 STOP_SECONDS = 9.0
+ROCKETRY = {
+    "execution": "async",
+    "silence_task_prerun": True,
+    "silence_task_logging": True,
+    "timezone": UTC,  # of its own hours and days; ours are too
+    "timeout": timedelta(days=365),  # a task that waits for Postgres is not ended for it
+}
 
 
 @click.command()
@@ -50,17 +59,10 @@ async def run(database_url: str, stop: asyncio.Event) -> None:
     """Announce until told to stop."""
     engine = create_engine(database_url, application_name="waybill-scheduler", pool_size=2)
     sessions = session_factory(engine)
-    app = Rocketry(execution="async", config={"silence_task_prerun": True, "silence_task_logging": True})
-
-    async def expiry() -> None:
-        await _until_announced("expiry.due", lambda: announce_expiry(sessions), stop)
-
-    async def retention() -> None:
-        await _until_announced("retention.due", lambda: announce_retention(sessions), stop)
-
-    # Rocketry runs `hourly` at once when it starts, and then each hour: an hour missed while we were down is caught up.
-    app.task(hourly, name="expiry")(expiry)
-    app.task(daily, name="retention")(retention)
+    app = Rocketry(config=ROCKETRY)
+    # Rocketry runs `hourly` at once when it starts, and then each hour; so also what was missed while we were down.
+    for condition, job in [*zip(repeat(hourly), HOURLY), *zip(repeat(daily), DAILY)]:
+        app.task(condition, name=job.name)(partial(_until_announced, sessions, job, stop))
     stopping = asyncio.create_task(_shut_down(app, stop))
     log.info("scheduler.ready")
     await app.serve()
@@ -75,15 +77,15 @@ async def _shut_down(app: Rocketry, stop: asyncio.Event) -> None:
     app.session.shut_down()
 
 
-async def _until_announced(tick: str, announce: Callable[[], Awaitable[bool]], stop: asyncio.Event) -> None:
+async def _until_announced(sessions: Sessions, job: Job, stop: asyncio.Event) -> None:
     """A tick is not lost to a Postgres that is away for a while."""
     while not stop.is_set():
         try:
-            first = await announce()
+            new = await announce(sessions, job)
             failpoint("scheduler.after_announce")
         except (SQLAlchemyError, DatabaseUnreachable) as error:
-            log.warning("scheduler.postgres_unreachable", tick=tick, error=one_line(error))
+            log.warning("scheduler.postgres_unreachable", tick=job.name, error=one_line(error))
             await pause(stop, RETRY_SECONDS)
         else:
-            log.info("scheduler.announced", tick=tick, first=first)
+            log.info("scheduler.announced", tick=job.name, new=new)
             return

@@ -33,6 +33,11 @@ class ExpiryDue(Tick):
     """Files whose time was over at `due_at` are to be expired."""
 
 
+@event("uploads.cleanup_due", stream=STREAM)
+class UploadsCleanupDue(Tick):
+    """Uploads whose time was over at `due_at` are to be ended."""
+
+
 @event("retention.due", stream=STREAM)
 class RetentionDue(Tick):
     """What was too old at `due_at` is to be forgotten, but nothing that somebody has not finished."""
@@ -41,3 +46,11 @@ class RetentionDue(Tick):
     """The position up to which the streams agree with the outbox already."""
     cursor: int = 0
     """The position up to which the outbox has been pruned."""
+
+
+@event("reconciliation.due", stream=STREAM)
+class ReconciliationDue(Tick):
+    """The bytes in S3 and the rows that know of them are to be compared, and what disagrees repaired."""
+
+    after: str = ""
+    """The key up to which that is done."""

@@ -1,18 +1,26 @@
-"""A tick is not lost to a Postgres that is away, and a stop does not wait for it."""
+"""The process: it announces at once and each hour, loses no tick to Postgres, and stops when told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 
-from domain.schedule.events import ExpiryDue, RetentionDue
+from domain.schedule.events import ExpiryDue, ReconciliationDue, RetentionDue, Tick, UploadsCleanupDue
 from infra.database import DatabaseUnreachable
 from infra.settings import Settings
 from outbox.session import Sessions
-from scheduler import app, jobs
+from scheduler import app
+from scheduler.jobs import Job, announce
 from tests.database import Database
 
 NOWHERE = "postgresql://nobody@127.0.0.1:9/none"
+BEFORE_ONE = datetime(2026, 11, 22, 0, 59, 59, tzinfo=UTC)
+AFTER_ONE = datetime(2026, 11, 22, 1, 0, 1, tzinfo=UTC)
+TICKS: set[type[Tick]] = {ExpiryDue, UploadsCleanupDue, RetentionDue, ReconciliationDue}
+Schedule = Callable[[int], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
@@ -22,37 +30,88 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "end_within", lambda _: None)
 
 
-async def test_it_announces_at_once_and_stops_when_told(settings: Settings, database: Database) -> None:
-    stop = asyncio.Event()
-    running = asyncio.create_task(app.run(settings.database_url, stop))
-    while len(await database.recorded()) < 2:  # noqa: ASYNC110 - the scheduler sets no event of ours
-        await asyncio.sleep(0.01)
+@pytest.fixture
+def schedule(settings: Settings, database: Database) -> Schedule:
+    """Run a scheduler until there are so many ticks, then stop it cleanly."""
 
-    stop.set()
-    await asyncio.wait_for(running, 5)
+    async def run(ticks: int) -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(app.run(settings.database_url, stop))
+        async with asyncio.timeout(20):
+            while len(await database.recorded()) < ticks:  # noqa: ASYNC110 - the scheduler sets no event of ours
+                await asyncio.sleep(0.01)
+            stop.set()
+            await running
 
-    assert {type(event) for event in await database.recorded()} == {ExpiryDue, RetentionDue}
+    return run
+
+
+async def hours(database: Database, tick: type[Tick]) -> Sequence[int]:
+    return [event.due_at.hour for event in await database.recorded() if isinstance(event, tick)]
+
+
+async def test_it_announces_at_once_and_stops_when_told(schedule: Schedule, database: Database) -> None:
+    await schedule(4)
+
+    assert {type(event) for event in await database.recorded()} == TICKS
+
+
+@pytest.mark.parametrize("schedulers", [1, 2])
+async def test_the_hour_is_announced_when_it_begins(schedule: Schedule, database: Database, schedulers: int) -> None:
+    with time_machine.travel(BEFORE_ONE, tick=True):
+        await asyncio.gather(*(schedule(6) for _ in range(schedulers)))
+
+    found = {tick: await hours(database, tick) for tick in TICKS}
+    assert found == {ExpiryDue: [0, 1], UploadsCleanupDue: [0, 1], RetentionDue: [0], ReconciliationDue: [0]}
+
+
+async def test_a_restart_right_after_the_hour_announces_each_hour_once(schedule: Schedule, database: Database) -> None:
+    with time_machine.travel(BEFORE_ONE, tick=False):
+        await schedule(4)
+    for _ in range(2):
+        with time_machine.travel(AFTER_ONE, tick=True):
+            await asyncio.gather(schedule(6), schedule(6))
+
+    assert await hours(database, ExpiryDue) == [0, 1]
+    assert len(await database.recorded()) == 6
+
+
+@pytest.fixture
+def far_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where the hours of the clock on the wall begin at half past ours."""
+    with monkeypatch.context() as context:
+        context.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+async def test_hours_are_those_of_utc_wherever_the_machine_stands(
+    far_away: None, schedule: Schedule, database: Database
+) -> None:
+    with time_machine.travel(BEFORE_ONE.timestamp(), tick=True):
+        await schedule(6)
+
+    assert await hours(database, ExpiryDue) == [0, 1]
 
 
 async def test_a_tick_is_announced_when_postgres_is_back(
-    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+    schedule: Schedule, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    announce: Callable[[Sessions], Awaitable[bool]] = jobs.announce_expiry
-    stop, failures = asyncio.Event(), iter(range(3))
+    failures = iter(range(12))
 
-    async def away_three_times(sessions: Sessions) -> bool:
+    async def away_at_first(sessions: Sessions, job: Job) -> int:
         if next(failures, None) is not None:
             raise DatabaseUnreachable("away")
-        stop.set()
-        return await announce(sessions)
+        return await announce(sessions, job)
 
-    monkeypatch.setattr(app, "announce_expiry", away_three_times)
-    await asyncio.wait_for(app.run(settings.database_url, stop), 10)
+    monkeypatch.setattr(app, "announce", away_at_first)
+    await schedule(4)
 
-    assert [event for event in await database.recorded() if isinstance(event, ExpiryDue)]
+    assert len(await database.recorded()) == 4
 
 
-async def test_a_stop_does_not_wait_for_postgres(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_does_not_wait_for_postgres() -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(app.run(NOWHERE, stop))
     await asyncio.sleep(0)
