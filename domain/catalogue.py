@@ -8,15 +8,7 @@ from domain.schedule import events as schedule
 STREAMS = (accounts.STREAM, files.STREAM, schedule.STREAM)
 
 EXTERNAL = frozenset(
-    {
-        "account.verified",
-        "file.indexed",
-        "file.share_revoked",
-        "file.downloaded",
-        "file.deleted",
-        "uploads.cleanup_due",
-        "reconciliation.due",
-    }
+    {"account.verified", "file.indexed", "file.share_revoked", "file.downloaded", "file.deleted", "reconciliation.due"}
 )
 """Events that no consumer of ours handles: they are for subscribers. Every other one must have a consumer."""
 
