@@ -11,7 +11,7 @@ from api.digests import sha256_in
 from api.forms import checked
 from api.requests import FormFields
 from domain.errors import Invalid, Unparsable
-from domain.files.finalization import UNKNOWN
+from domain.files.sniffing import UNKNOWN
 
 PREFIX = b"/u/"
 NAMELESS = "untitled"

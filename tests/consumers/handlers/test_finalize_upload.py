@@ -21,6 +21,8 @@ from tests.factories import a_pending_file, a_processing_file
 
 MIB = 1024 * 1024
 PART = 5 * MIB
+EXE = b"MZ\x90" + bytes(200)
+IMAGES = {"allowed_types": ("image/",)}
 
 
 @pytest.fixture
@@ -73,7 +75,9 @@ async def test_an_empty_file_becomes_available(
         (b"abc", {"size": 2}, {}, "size_mismatch"),
         (b"abc", {"size": 3, "sha256": "0" * 64}, {}, "checksum_mismatch"),
         (b"abc", {"size": 3}, {"max_file_size": 2}, "too_large"),
-        (b"abc", {"size": 3, "content_type": "text/plain"}, {"allowed_types": ("image/",)}, "type_not_allowed"),
+        (b"abc", {"size": 3, "content_type": "text/plain"}, IMAGES, "type_not_allowed"),
+        (b"abc", {"size": 3, "content_type": "image/png"}, IMAGES, "type_not_allowed"),
+        (EXE, {"size": len(EXE), "name": "a.png", "content_type": "image/png"}, IMAGES, "type_not_allowed"),
     ],
 )
 async def test_a_file_that_breaks_its_promise_is_rejected(
