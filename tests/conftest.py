@@ -20,9 +20,10 @@ from migrations.command import alembic_config
 from tests import memory
 from tests.browser import chromium, page
 from tests.database import Database
+from tests.moto import any_storage, moto
 from tests.secrecy import found_in_database, found_in_logs, found_in_text
 
-__all__ = ["chromium", "page"]
+__all__ = ["any_storage", "chromium", "moto", "page"]
 """Fixtures from other files."""
 
 FAST = {"fsync": "off", "full_page_writes": "off"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,12 @@ MIB = 1024 * 1024
 PART = 5 * MIB
 EXE = b"MZ\x90" + bytes(200)
 IMAGES = {"allowed_types": ("image/",)}
+
+
+@pytest.fixture
+def storage(any_storage: Storage) -> Storage:
+    """What copes with one S3 need not cope with another."""
+    return any_storage
 
 
 @pytest.fixture
@@ -132,6 +139,45 @@ async def test_a_crash_after_s3_completed_the_upload_is_survived(
     await storage.complete_multipart(multipart.key, multipart.upload_id, parts)
 
     assert (await finalize(multipart)).status == Status.AVAILABLE
+
+
+async def test_parts_that_were_aborted_are_an_object_that_is_missing(
+    finalize: Any, multipart: File, storage: Storage
+) -> None:
+    assert multipart.upload_id is not None
+    await storage.abort_multipart(multipart.key, multipart.upload_id)
+
+    assert (await finalize(multipart)).rejected_reason == "object_missing"
+
+
+async def test_a_part_that_was_changed_after_all_had_come_is_found_by_its_checksum(
+    finalize: Any, multipart: File, database: Database, storage: Storage
+) -> None:
+    assert multipart.upload_id is not None
+    promised = hashlib.sha256(b"a" * PART + b"b").hexdigest()
+    await database.execute("UPDATE files SET sha256 = :promised", promised=promised)
+    await storage.put_part(multipart.key, multipart.upload_id, 2, b"c")
+
+    assert (await finalize(multipart)).rejected_reason == "checksum_mismatch"
+
+
+async def test_no_connection_is_held_while_bytes_are_read(
+    owner: Account, database: Database, storage: Storage, settings: Settings, handle: Handle
+) -> None:
+    """A big file takes hours, and Postgres ends what is idle in a transaction for a minute."""
+    await arrived(a_processing_file(owner_id=owner.id), database, storage, b"abc")
+    held = []
+
+    class Watched(Storage):
+        async def read(self, key: str, *, chunk_size: int = MIB) -> AsyncIterator[bytes]:
+            async for chunk in super().read(key, chunk_size=chunk_size):
+                held.append(database.engine.pool.checkedout())  # type: ignore[attr-defined]
+                yield chunk
+
+    watched = Watched(storage.client, storage.public, storage.bucket)
+    await handle(finalize_upload, (await database.recorded())[0], watched, settings)
+
+    assert held == [0]
 
 
 async def test_a_crash_after_the_bytes_were_copied_is_survived(

@@ -1,25 +1,38 @@
-"""Any size is cut into parts that S3 takes."""
+"""Uploads of any size up to S3's limit are cut into parts that S3 takes."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+import hypothesis.strategies as some
+from hypothesis import example, given, settings
 
-from domain.files.parts import MAX_OBJECT_SIZE, MAX_PARTS, MIB, part_size, plan
+from domain.files.parts import MAX_OBJECT_SIZE, MAX_PARTS, MIB, MIN_PART_SIZE, part_size, plan
 
-
-@given(st.integers(min_value=0, max_value=MAX_OBJECT_SIZE))
-def test_parts_add_up_and_stay_within_the_limits_of_s3(total: int) -> None:
-    size = part_size(total)
-
-    full, rest = divmod(total, size)
-    assert full + bool(rest) <= MAX_PARTS
-    assert 5 * MIB <= size <= 5 * 1024 * MIB
+S3_MIN, S3_MAX = 5 * MIB, 5 * 1024 * MIB
+SIZES = some.integers(1, MAX_OBJECT_SIZE) | some.integers(1, 100 * MIN_PART_SIZE)
 
 
-@given(st.integers(min_value=0, max_value=1000 * MIB))
-def test_a_plan_is_numbered_from_one_and_only_its_last_part_is_smaller(total: int) -> None:
+@settings(deadline=None)
+@given(total=SIZES)
+@example(1)
+@example(MIN_PART_SIZE)
+@example(MIN_PART_SIZE + 1)
+@example(MAX_PARTS * MIN_PART_SIZE)
+@example(MAX_PARTS * MIN_PART_SIZE + 1)
+@example(MAX_OBJECT_SIZE - 1)
+@example(MAX_OBJECT_SIZE)
+def test_any_size_is_cut_into_parts_that_s3_takes(total: int) -> None:
     parts = plan(total)
 
-    assert [part.number for part in parts] == list(range(1, len(parts) + 1))
     assert sum(part.size for part in parts) == total
-    assert {part.size for part in parts[:-1]} <= {part_size(total)}
-    assert parts[-1].size > 0 or total == 0
+    assert [part.number for part in parts] == list(range(1, len(parts) + 1))
+    assert len(parts) <= MAX_PARTS
+    assert all(S3_MIN <= part.size <= S3_MAX for part in parts[:-1])
+    assert 1 <= parts[-1].size <= part_size(total)
+
+
+@settings(deadline=None)
+@given(total=SIZES)
+def test_a_stored_part_size_gives_the_same_plan_again(total: int) -> None:
+    assert plan(total, part_size(total)) == plan(total)
+
+
+def test_an_empty_upload_is_one_empty_part() -> None:
+    assert [(part.number, part.size) for part in plan(0)] == [(1, 0)]
