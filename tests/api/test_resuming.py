@@ -1,14 +1,17 @@
 """An upload straight to S3 can be looked at, gone on with and given up, from any device, until its time is over."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from consumers.handlers.finalize_upload import finalize_upload
 from domain.aggregate import now
-from domain.files.events import FileDeleteRequested, FileUploaded
+from domain.files.events import FileAvailable, FileDeleteRequested, FileUploaded
 from domain.files.parts import MIB
+from infra.settings import Settings
 from infra.storage import Storage
 from tests.api.conftest import Client
 from tests.api.leftovers import Leftovers
@@ -60,6 +63,25 @@ async def test_an_upload_is_gone_on_with_by_what_is_told_alone(client: Client, d
     done = (await client.get(path)).json()
     assert (done["file"]["status"], done["received_bytes"]) == ("processing", SIZE)
     assert [type(event) for event in await database.recorded()] == [FileUploaded]
+
+
+async def test_fifty_clients_that_complete_it_complete_it_once(
+    client: Client, database: Database, storage: Storage, settings: Settings
+) -> None:
+    upload = await promised(client)
+    for part in upload["parts"]:
+        await put(part["url"], bytes(part["size"]))
+
+    answers = await asyncio.gather(*[client.post(f"/v1/uploads/{upload['id']}/complete") for _ in range(50)])
+    (uploaded,) = [event for event in await database.recorded() if isinstance(event, FileUploaded)]
+    async with database.session() as session:
+        await finalize_upload(session, uploaded, storage, settings)
+        await session.commit()
+    again = await client.post(f"/v1/uploads/{upload['id']}/complete")
+
+    assert {answer.status_code for answer in answers} == {202}
+    assert (again.status_code, again.json()["status"]) == (202, "available")
+    assert [type(event) for event in await database.recorded()] == [FileUploaded, FileAvailable]
 
 
 async def test_a_part_cut_short_is_missing_still(client: Client) -> None:
