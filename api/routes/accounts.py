@@ -17,7 +17,7 @@ from api.views import AccountView, MeView, StorageView
 from domain.accounts import commands
 from domain.accounts.commands import Register, RenameAccount, RequestPasswordReset, ResetPassword, VerifyAccount
 from domain.accounts.model import Account
-from domain.accounts.queries import own_account, storage_use
+from domain.accounts.queries import own_account
 from domain.accounts.quota import quota_of
 from domain.actor import Actor
 from infra.settings import Settings
@@ -46,7 +46,7 @@ async def verify_account(data: JSONBody[Verification], transaction: NamedDepende
 async def get_me(
     actor: NamedDependency[Actor], transaction: NamedDependency[AsyncSession], settings: NamedDependency[Settings]
 ) -> MeView:
-    return await _me(transaction, settings, await own_account(transaction, actor))
+    return _me(settings, await own_account(transaction, actor))
 
 
 @patch("/v1/me", summary="Change your name")
@@ -59,7 +59,7 @@ async def change_me(
     account = await own_account(transaction, actor)
     if data.name is not UNSET:
         account = await commands.rename_account(transaction, actor, RenameAccount(name=data.name))
-    return await _me(transaction, settings, account)
+    return _me(settings, account)
 
 
 @delete("/v1/me", summary="Close your account for good; your files go soon after")
@@ -96,10 +96,9 @@ async def reset_password(data: JSONBody[NewPassword], transaction: NamedDependen
     state.liveness.forget_once_committed(transaction, ended)
 
 
-async def _me(transaction: AsyncSession, settings: Settings, account: Account) -> MeView:
-    used = await storage_use(transaction, account.id)
+def _me(settings: Settings, account: Account) -> MeView:
     quota = quota_of(account, default=settings.quota_bytes)
-    return MeView.with_storage(account, StorageView(used.used_bytes, quota, used.files))
+    return MeView.with_storage(account, StorageView(account.used_bytes, quota, account.stored_files))
 
 
 ROUTES = (open_account, verify_account, get_me, change_me, close_me, request_password_reset, reset_password)

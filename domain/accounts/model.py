@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint
+from sqlalchemy import BigInteger, CheckConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.accounts import events
@@ -26,6 +26,10 @@ class Account(Aggregate):
     verified_at: Mapped[datetime | None]
     quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     """Null: the quota that the settings give to everybody."""
+    used_bytes: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """What its files take or were promised to take: a trigger counts it in the transaction that changes a file."""
+    stored_files: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    """How many they are."""
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     """Closed for good; the row stays for its files' sake, without the person's name and address."""
@@ -40,6 +44,8 @@ class Account(Aggregate):
             password_hash=password_hash,
             verified_at=None,
             quota_bytes=None,
+            used_bytes=0,
+            stored_files=0,
             created_at=now(),
             deleted_at=None,
         )

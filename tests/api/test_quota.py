@@ -97,6 +97,22 @@ async def test_bytes_that_are_gone_make_room(status: Status, client: Client, dat
     assert (await a_promise(client)).status_code == 201
 
 
+async def test_what_is_counted_is_what_is_there(client: Client, stranger: Client, database: Database) -> None:
+    """However many rows of however many accounts a statement changes."""
+    for each, size in ((client, 1), (client, 20), (stranger, 300)):
+        await database.save(an_available_file(owner_id=each.account.id, size=size))
+    assert [await used(each) for each in (client, stranger)] == [(21, 2), (300, 1)]
+
+    await database.execute("UPDATE files SET size = size * 2, updated_at = now()")
+    assert [await used(each) for each in (client, stranger)] == [(42, 2), (600, 1)]
+
+    await database.execute("UPDATE files SET status = 'deleted' WHERE size <> 2")
+    assert [await used(each) for each in (client, stranger)] == [(2, 1), (0, 0)]
+
+    await database.execute("DELETE FROM files")
+    assert [await used(each) for each in (client, stranger)] == [(0, 0), (0, 0)]
+
+
 async def test_an_aborted_upload_makes_room(client: Client, database: Database) -> None:
     await quota(client, database, SIZE)
     upload = (await a_promise(client)).json()["upload"]

@@ -9,7 +9,6 @@ from consumers.handlers import end_uploads as module
 from consumers.handlers.end_uploads import GRACE, end_uploads
 from consumers.handlers.remove_objects import remove_objects
 from domain.accounts.model import Account
-from domain.accounts.queries import storage_use
 from domain.aggregate import now
 from domain.files.events import FileExpired
 from domain.files.model import File, Status
@@ -95,5 +94,4 @@ async def test_its_bytes_go_and_its_room_is_free_again(
         await storage.parts(many.key, many.upload_id)
     with pytest.raises(ObjectMissing):
         await storage.size(one.key)
-    async with database.sessions() as session:
-        assert (await storage_use(session, owner.id)).used_bytes == 0
+    assert (await database.get(owner)).used_bytes == 0
