@@ -80,6 +80,17 @@ async def _url(storage: Storage, file: File, number: int, seconds: int) -> str:
     return await storage.url_to_put_part(file.key, file.upload_id, number, expires_in=seconds)
 
 
+async def restarted(storage: Storage, file: File) -> str | None:
+    """A new multipart upload in place of one that S3 has lost, as some do when they start again; else None."""
+    if file.upload_id is None or await storage.has_multipart(file.key, file.upload_id):
+        return None
+    try:
+        await storage.size(file.key)
+    except ObjectMissing:
+        return await storage.start_multipart(file.key, content_type=file.content_type)
+    return None
+
+
 @dataclass(frozen=True)
 class Received:
     """The parts that S3 has, by number: their sizes in bytes."""

@@ -108,6 +108,15 @@ class Storage:
                 found += [Part(part["PartNumber"], part["Size"], part["ETag"]) for part in page.get("Parts", ())]
         return found
 
+    async def has_multipart(self, key: str, upload_id: str) -> bool:
+        """Whether parts of this upload are still taken."""
+        try:
+            async with _s3_errors():
+                await self.client.list_parts(Bucket=self.bucket, Key=key, UploadId=upload_id, MaxParts=1)
+        except ObjectMissing:
+            return False
+        return True
+
     async def complete_multipart(self, key: str, upload_id: str, parts: Iterable[Part]) -> None:
         """Raises ObjectMissing where the upload has ended already: some servers say so, some do nothing."""
         listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]

@@ -8,7 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from api.presigning import UPLOAD_TTL, Received, opened, plan, received, signed
+from api.presigning import UPLOAD_TTL, Received, opened, plan, received, restarted, signed
 from api.requests import NewUpload, PartNumbers
 from api.streaming import FileTooLarge
 from api.views import FileView, FreshParts, ReceivedPartView, StartedUpload, UploadStateView, UploadView
@@ -19,10 +19,12 @@ from domain.files.commands import (
     AbortUpload,
     CompleteUpload,
     ProlongUpload,
+    RestartUpload,
     StartUpload,
     abort_upload,
     complete_upload,
     prolong_upload,
+    restart_upload,
     start_upload,
 )
 from domain.files.model import File
@@ -84,9 +86,13 @@ async def refresh_parts(
     transaction: NamedDependency[AsyncSession],
     storage: NamedDependency[Storage],
 ) -> FreshParts:
+    file = await _detached(transaction, actor, file_id)
+    file.require_open_upload()
+    chosen = _chosen(file, data.numbers)
+    await _restart_if_lost(transaction, actor, storage, file)
     until = now() + UPLOAD_TTL
     file = await prolong_upload(transaction, actor, ProlongUpload(file_id=file_id, until=until))
-    return FreshParts(await signed(storage, file, _chosen(file, data.numbers)), until)
+    return FreshParts(await signed(storage, file, chosen), until)
 
 
 @post("/v1/uploads/{file_id:uuid}/complete", status_code=202, summary="Say that all parts are there")
@@ -115,6 +121,14 @@ async def _detached(transaction: AsyncSession, actor: Actor, file_id: UUID) -> F
     transaction.expunge(file)
     await transaction.rollback()
     return file
+
+
+async def _restart_if_lost(transaction: AsyncSession, actor: Actor, storage: Storage, file: File) -> None:
+    if (lost := file.upload_id) is None or (upload_id := await restarted(storage, file)) is None:
+        return
+    command = RestartUpload(file_id=file.id, lost=lost, upload_id=upload_id)
+    if (await restart_upload(transaction, actor, command)).upload_id != upload_id:  # somebody was quicker
+        await storage.abort_multipart(file.key, upload_id)
 
 
 async def _received(storage: Storage, file: File) -> Received:

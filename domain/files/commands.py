@@ -48,6 +48,15 @@ class ProlongUpload:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RestartUpload:
+    """S3 knows nothing of `lost` any more; `upload_id` is a new one, without any part."""
+
+    file_id: UUID
+    lost: str
+    upload_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AbortUpload:
     file_id: UUID
 
@@ -97,6 +106,13 @@ async def prolong_upload(session: AsyncSession, actor: Actor, command: ProlongUp
     """Raises FileNotFound, FileGone, UploadNotPending, UploadExpired."""
     file = await own_file_locked(session, actor, command.file_id)
     file.prolong_upload(command.until)
+    return file
+
+
+async def restart_upload(session: AsyncSession, actor: Actor, command: RestartUpload) -> File:
+    """Whoever comes second keeps what the first has begun. Raises what `prolong_upload` does."""
+    file = await own_file_locked(session, actor, command.file_id)
+    file.restart_upload(command.upload_id, lost=command.lost)
     return file
 
 

@@ -167,6 +167,11 @@ class File(Aggregate):
         self.require_open_upload()
         self.upload_expires_at = until
 
+    def restart_upload(self, upload_id: str, *, lost: str) -> None:
+        self.require_open_upload()
+        if self.upload_id == lost:
+            self.upload_id = upload_id
+
     def abort_upload(self) -> None:
         """Changes nothing when done again. Raises UploadNotPending where the bytes have come."""
         if self.status not in ENDED:

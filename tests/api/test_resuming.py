@@ -119,6 +119,22 @@ async def test_fresh_urls_prolong_the_upload(client: Client, database: Database)
     assert (await client.get(f"/v1/uploads/{upload['id']}")).json()["expires_at"] == fresh["expires_at"]
 
 
+async def test_parts_that_s3_has_lost_are_sent_again(client: Client, database: Database, storage: Storage) -> None:
+    """As the embedded S3 does, when it starts again."""
+    upload = await promised(client)
+    path = f"/v1/uploads/{upload['id']}"
+    await put(upload["parts"][0]["url"], bytes(16 * MIB))
+    ((key, upload_id),) = await database.rows("SELECT key, upload_id FROM files")
+    await storage.abort_multipart(key, upload_id)
+
+    assert (await client.get(path)).json()["received_bytes"] == 0
+    first, second = await asyncio.gather(*[client.post(f"{path}/parts", json={"numbers": [n]}) for n in (1, 2)])
+    for answer in (first, second):
+        (part,) = answer.json()["parts"]
+        await put(part["url"], bytes(part["size"]))
+    assert (await client.post(f"{path}/complete")).status_code == 202
+
+
 @pytest.mark.parametrize("numbers", [[], [0], [3], ["1"], [10_001]])
 async def test_parts_that_are_not_there_have_no_url(numbers: list[Any], client: Client) -> None:
     upload = await promised(client)

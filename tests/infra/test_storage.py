@@ -62,6 +62,7 @@ async def test_parts_are_listed_and_become_one_object(any_storage: Storage) -> N
     key = f"contract/{uuid4()}"
     upload_id = await any_storage.start_multipart(key, content_type="text/plain")
     assert await any_storage.parts(key, upload_id) == []
+    assert await any_storage.has_multipart(key, upload_id)
 
     for number, body in enumerate((b"a" * 5 * MIB, b"b"), start=1):
         await any_storage.put_part(key, upload_id, number, body)
@@ -92,6 +93,7 @@ async def test_an_aborted_upload_leaves_nothing_and_may_be_aborted_again(any_sto
     await any_storage.abort_multipart(key, upload_id)
     await any_storage.abort_multipart(key, upload_id)
 
+    assert not await any_storage.has_multipart(key, upload_id)
     with pytest.raises(ObjectMissing):
         await any_storage.parts(key, upload_id)
     with pytest.raises(ObjectMissing):
