@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Receive
 
@@ -46,6 +47,12 @@ async def takes_json(connection: ASGIConnection[Any, Any, Any, Any], handler: Ba
         raise UnsupportedType("send the body as application/json")
     if not await connection.body():
         raise Unparsable("the body is empty")
+
+
+def length_of(headers: Headers) -> int:
+    """Bytes; 0 where nobody knows them beforehand."""
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
 
 
 def invalid(error: msgspec.ValidationError, *, whole: str) -> Invalid:

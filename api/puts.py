@@ -50,9 +50,3 @@ def put_fields(name: str, headers: Headers) -> FormFields:
         return checked(values, FormFields)
     except Invalid as error:
         raise Invalid(error.detail, field=HEADERS.get(error.field or "", error.field)) from error
-
-
-def length_of(headers: Headers) -> int:
-    """Bytes; 0 where nobody knows them beforehand."""
-    length = headers.get("Content-Length", "")
-    return int(length) if length.isascii() and length.isdigit() else 0

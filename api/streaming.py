@@ -10,6 +10,7 @@ from typing import Self
 import structlog
 
 from domain.errors import TooLarge
+from domain.files.parts import MAX_PARTS
 from infra.storage import Part, Storage, StorageError
 
 log = structlog.get_logger(__name__)
@@ -17,7 +18,7 @@ log = structlog.get_logger(__name__)
 MIB = 1024 * 1024
 FIRST_PART_SIZE = 6 * MIB
 PARTS_PER_SIZE = 1000
-"""Part sizes double after so many, so that 10,000 of them hold 5 TiB though nobody knows the size beforehand."""
+"""Where nobody knows how much comes, sizes double after so many parts: 10,000 of them hold 5 TiB."""
 IN_FLIGHT = 2
 """Parts on their way to S3 while the next one fills: no client is read faster than S3 takes it."""
 
@@ -28,6 +29,13 @@ class FileTooLarge(TooLarge):
     """The file is larger than this service takes."""
 
     slug = "file-too-large"
+
+
+def part_size(number: int, *, expected: int) -> int:
+    """Of the part that comes after `number` others, of `expected` bytes at most; 0 where nobody knows."""
+    if expected:
+        return max(FIRST_PART_SIZE, -(-expected // MAX_PARTS))
+    return FIRST_PART_SIZE << (number // PARTS_PER_SIZE)
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,9 @@ class Ceiling:
 class Incoming:
     """One object being written: a single PUT if it is small, a multipart upload otherwise."""
 
-    def __init__(self, storage: Storage, key: str, *, content_type: str, ceiling: Ceiling) -> None:
-        self._storage, self._key, self._content_type, self._ceiling = storage, key, content_type, ceiling
+    def __init__(self, storage: Storage, key: str, *, content_type: str, ceiling: Ceiling, expected: int) -> None:
+        self._storage, self._key, self._content_type = storage, key, content_type
+        self._ceiling, self._expected = ceiling, expected
         self._buffer = bytearray()
         self._digest = hashlib.sha256()
         self._upload_id: str | None = None
@@ -64,9 +73,11 @@ class Incoming:
 
     @classmethod
     @asynccontextmanager
-    async def to(cls, storage: Storage, key: str, *, content_type: str, ceiling: Ceiling) -> AsyncIterator[Self]:
+    async def to(
+        cls, storage: Storage, key: str, *, content_type: str, ceiling: Ceiling, expected: int
+    ) -> AsyncIterator[Self]:
         """An object that exists only if the block ends well: whatever else happens, nothing is left in S3."""
-        incoming = cls(storage, key, content_type=content_type, ceiling=ceiling)
+        incoming = cls(storage, key, content_type=content_type, ceiling=ceiling, expected=expected)
         try:
             yield incoming
         except BaseException:
@@ -114,7 +125,7 @@ class Incoming:
 
     @property
     def _part_size(self) -> int:
-        return FIRST_PART_SIZE << (self._numbered // PARTS_PER_SIZE)
+        return part_size(self._numbered, expected=self._expected)
 
     async def _send_part(self) -> None:
         if self._upload_id is None:

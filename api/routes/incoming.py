@@ -7,11 +7,12 @@ from litestar import MediaType, Request, Response, post, put
 from litestar.di import NamedDependency
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.bodies import length_of
 from api.digests import require_match
 from api.forms import boundary_of, checked, fields_of, read_form
 from api.idempotency import STREAMED
 from api.openapi import RAW_BODY
-from api.puts import length_of, name_in, put_fields, refuse_range
+from api.puts import name_in, put_fields, refuse_range
 from api.requests import FilePart
 from api.streaming import Ceiling, Incoming
 from api.views import FileView
@@ -43,7 +44,9 @@ async def upload_file(
         async def on_file(name: str, type_: str) -> Any:
             nonlocal incoming, part
             part = checked({"name": name, "content_type": type_}, FilePart)
-            opening = Incoming.to(storage, place.key, content_type=part.content_type, ceiling=ceiling)
+            opening = Incoming.to(
+                storage, place.key, content_type=part.content_type, ceiling=ceiling, expected=length_of(request.headers)
+            )
             incoming = await stack.enter_async_context(opening)
             return incoming.write
 
@@ -71,9 +74,11 @@ async def put_file(
     ceiling = await _ceiling(transaction, actor, settings)
     refuse_range(request.headers)
     fields = put_fields(name_in(request.scope), request.headers)
-    ceiling.require(length_of(request.headers))
+    expected = length_of(request.headers)
+    ceiling.require(expected)
     place = _place(storage)
-    async with Incoming.to(storage, place.key, content_type=fields.content_type, ceiling=ceiling) as incoming:
+    opening = Incoming.to(storage, place.key, content_type=fields.content_type, ceiling=ceiling, expected=expected)
+    async with opening as incoming:
         async for chunk in request.stream():
             await incoming.write(chunk)
         promise = fields.promise(size=incoming.size)
