@@ -1,5 +1,7 @@
 """What routes may ask for by name."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Request
@@ -21,6 +23,16 @@ def transaction(request: Request[Any, Any, State]) -> AsyncSession:
     """The session of this request: whoever opened it commits it."""
     session: AsyncSession = request.scope["state"]["session"]
     return session
+
+
+@asynccontextmanager
+async def released_if_refused(session: AsyncSession) -> AsyncIterator[None]:
+    """Whoever waits for a lock of ours need not wait, too, for what is undone in S3."""
+    try:
+        yield
+    except BaseException:
+        await session.rollback()
+        raise
 
 
 def storage(state: State) -> Storage:

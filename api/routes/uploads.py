@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.dependencies import released_if_refused
 from api.presigning import UPLOAD_TTL, Received, opened, plan, received, restarted, signed
 from api.requests import NewUpload, PartNumbers
 from api.streaming import FileTooLarge
@@ -55,8 +56,9 @@ async def open_upload(
     promise = data.promise(size=data.size)
     async with opened(storage, new_id(), promise.size, promise.content_type) as (place, undo):
         command = StartUpload(promise=promise, place=place, default_quota=settings.quota_bytes)
-        file = await start_upload(transaction, actor, command)
-        await transaction.flush()
+        async with released_if_refused(transaction):
+            file = await start_upload(transaction, actor, command)
+            await transaction.flush()
         parts = await signed(storage, file, plan(file))
         request.state.undo = undo
     assert place.part_size is not None  # noqa: S101 - `opened` always plans

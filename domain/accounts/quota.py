@@ -29,10 +29,14 @@ async def room_left(session: AsyncSession, account_id: UUID, *, default_quota: i
 async def take_room(session: AsyncSession, account_id: UUID, size: int, *, default_quota: int) -> None:
     """Keep the account open, and its room from others, until the transaction ends: the file itself is what fills it.
 
-    Raises AccountClosed, QuotaExceeded.
+    Where there is none already, nobody queues to be told so. Raises AccountClosed, QuotaExceeded.
     """
+    _require(size, await room_left(session, account_id, default_quota=default_quota))
     locked = select(Account).where(Account.id == account_id).with_for_update(key_share=True)
-    room = _room(await session.scalar(locked.execution_options(populate_existing=True)), default_quota)
+    _require(size, _room(await session.scalar(locked.execution_options(populate_existing=True)), default_quota))
+
+
+def _require(size: int, room: int) -> None:
     if size > room:
         raise QuotaExceeded(room_bytes=max(room, 0))
 
