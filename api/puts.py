@@ -1,6 +1,7 @@
 """What a PUT says of its body: in its path and in its headers."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from litestar.datastructures import Headers
@@ -9,15 +10,17 @@ from litestar.types import Scope
 from api.digests import HEADER as DIGEST
 from api.digests import sha256_in
 from api.forms import checked
-from api.requests import FormFields
+from api.requests import FormFields, NewShare
 from domain.errors import Invalid, Unparsable
 from domain.files.sniffing import UNKNOWN
 
 PREFIX = b"/u/"
 NAMELESS = "untitled"
 """What comes from a pipe has no name, unless the client gives it one."""
-HEADERS = {"content_type": "Content-Type", "sha256": DIGEST, "expires_in": "Expires-In"}
+FILE_HEADERS = {"content_type": "Content-Type", "sha256": DIGEST, "expires_in": "Expires-In"}
+SHARE_HEADERS = {"max_downloads": "Max-Downloads", "password": "Share-Password"}
 """Fields, by the headers that bring them."""
+T = TypeVar("T")
 
 
 class PartOfFile(Unparsable):
@@ -46,7 +49,25 @@ def put_fields(name: str, headers: Headers) -> FormFields:
     values: dict[str, Any] = {"name": name, "sha256": sha256_in(headers)}
     values["content_type"] = headers.get("Content-Type") or UNKNOWN
     values["expires_in"] = headers.get("Expires-In")
+    return _checked(values, FormFields, FILE_HEADERS)
+
+
+def wanted_share(headers: Headers) -> NewShare | None:
+    """None where no header asks for one. Raises Invalid."""
+    values = {field: _in_utf8(headers[name]) for field, name in SHARE_HEADERS.items() if name in headers}
+    return _checked(values, NewShare, SHARE_HEADERS) if values else None
+
+
+def _checked(values: dict[str, Any], type_: type[T], names: Mapping[str, str]) -> T:
     try:
-        return checked(values, FormFields)
+        return checked(values, type_)
     except Invalid as error:
-        raise Invalid(error.detail, field=HEADERS.get(error.field or "", error.field)) from error
+        raise Invalid(error.detail, field=names.get(error.field or "", error.field)) from error
+
+
+def _in_utf8(value: str) -> str:
+    """What a terminal sends; Headers are read as Latin-1."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value

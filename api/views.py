@@ -6,6 +6,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from domain.accounts.model import Account
 from domain.files.model import File, Status
@@ -255,6 +256,11 @@ class NewShareView(ShareView, kw_only=True):
     token: str
     """Shown this once."""
     url: str
+
+
+class UploadedFileView(FileView, kw_only=True):
+    share: NewShareView | UnsetType = UNSET
+    """Where the headers of a PUT have asked for one."""
 
 
 class SharePage(msgspec.Struct):

@@ -1,29 +1,37 @@
 """Bytes that come through us: as a form, or as the body of a PUT."""
 
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 from litestar import MediaType, Request, Response, post, put
 from litestar.di import NamedDependency
+from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.bodies import length_of
+from api.dependencies import released_if_refused
 from api.digests import require_match
 from api.forms import boundary_of, checked, fields_of, read_form
 from api.idempotency import STREAMED
 from api.openapi import RAW_BODY
-from api.puts import name_in, put_fields, refuse_range
-from api.requests import FilePart
+from api.puts import name_in, put_fields, refuse_range, wanted_share
+from api.requests import FilePart, NewShare
+from api.routes.shares import share_url
 from api.streaming import Ceiling, Incoming
-from api.views import FileView
+from api.views import FileView, NewShareView, UploadedFileView
+from domain.accounts import passwords
 from domain.accounts.quota import QuotaExceeded, room_left
 from domain.actor import Actor, Scope
 from domain.aggregate import new_id
 from domain.files.commands import AcceptUpload, accept_upload
 from domain.files.model import File
 from domain.files.promise import Place, Promise, object_key
+from domain.shares.commands import ShareFile, share_file
+from domain.shares.model import Terms
 from infra.settings import Settings
 from infra.storage import Storage
+
+AnyFileView = TypeVar("AnyFileView", bound=FileView)
 
 
 @post("/v1/files", status_code=202, opt=STREAMED, request_max_body_size=None, summary="Upload a file through the API")
@@ -70,10 +78,11 @@ async def put_file(
     transaction: NamedDependency[AsyncSession],
     storage: NamedDependency[Storage],
     settings: NamedDependency[Settings],
-) -> Response[FileView] | Response[str]:
+) -> Response[UploadedFileView] | Response[str]:
     ceiling = await _ceiling(transaction, actor, settings)
     refuse_range(request.headers)
     fields = put_fields(name_in(request.scope), request.headers)
+    terms = await _terms(wanted_share(request.headers))
     expected = length_of(request.headers)
     ceiling.require(expected)
     place = _place(storage)
@@ -84,9 +93,12 @@ async def put_file(
         promise = fields.promise(size=incoming.size)
         require_match(promise.sha256, incoming.sha256)
         file = await _accept(request, promise, place, incoming)
+        view = UploadedFileView.of(file)
+        if terms is not None:
+            view.share = await _shared(transaction, actor, settings, file, terms)
     if request.accept.best_match([MediaType.JSON, MediaType.TEXT], default=MediaType.JSON) == MediaType.TEXT:
-        return _link(file, f"{settings.public_url.rstrip('/')}/v1/files/{file.id}")
-    return _accepted(FileView.of(file))
+        return _link(view, settings)
+    return _accepted(view)
 
 
 async def _ceiling(transaction: AsyncSession, actor: Actor, settings: Settings) -> Ceiling:
@@ -114,18 +126,37 @@ async def _accept(request: Request[Actor, Any, Any], promise: Promise, place: Pl
         default_quota=request.app.state.settings.quota_bytes,
         received_sha256=incoming.sha256,
     )
-    file = await accept_upload(transaction, request.user, command)
-    await transaction.flush()
+    async with released_if_refused(transaction):
+        file = await accept_upload(transaction, request.user, command)
+        await transaction.flush()
     request.state.undo = incoming.undo
     return file
 
 
-def _accepted(view: FileView) -> Response[FileView]:
+async def _terms(wanted: NewShare | None) -> Terms | None:
+    """Before the body comes: nobody who has sent all of it is told that hashing is busy."""
+    if wanted is None:
+        return None
+    password_hash = None if wanted.password is None else await passwords.hashed_as_given(wanted.password)
+    return wanted.terms(password_hash)
+
+
+async def _shared(
+    transaction: AsyncSession, actor: Actor, settings: Settings, file: File, terms: Terms
+) -> NewShareView:
+    made = await share_file(transaction, actor, ShareFile(file_id=file.id, terms=terms))
+    return NewShareView.of(made.share, made.recipients, token=made.token, url=share_url(settings, made.token))
+
+
+def _accepted(view: AnyFileView) -> Response[AnyFileView]:
     return Response(view, headers={"Location": f"/v1/files/{view.id}"})
 
 
-def _link(file: File, url: str) -> Response[str]:
-    return Response(f"{url}\n", media_type=MediaType.TEXT, headers={"Location": f"/v1/files/{file.id}"})
+def _link(view: UploadedFileView, settings: Settings) -> Response[str]:
+    """To the share, if there is one."""
+    location = f"/v1/files/{view.id}"
+    url = f"{settings.public_url}{location}" if view.share is UNSET else view.share.url
+    return Response(f"{url}\n", media_type=MediaType.TEXT, headers={"Location": location})
 
 
 ROUTES = (upload_file, put_file)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
+import httpx
 import pytest
 from litestar import Litestar
 
@@ -95,6 +96,8 @@ async def test_expires_in_is_counted_from_now(client: Client) -> None:
     [
         *(("Repr-Digest", value) for value in ("sha-256=abc", "sha-256=:YWJj:", "sha-256")),
         *(("Expires-In", value) for value in ("", "0", "-1", "soon", "9" * 30)),
+        *(("Max-Downloads", value) for value in ("", "0", "many")),
+        ("Share-Password", ""),
         *(("Content-Type", value) for value in ("x", "a/b\tc", "日/本")),
     ],
 )
@@ -112,6 +115,29 @@ async def test_who_asks_for_text_gets_the_link_alone(client: Client) -> None:
     link = response.text.strip()
     assert link.endswith(response.headers["Location"])
     assert (await client.get(link.removeprefix("http://127.0.0.1:8000"))).json()["name"] == "a"
+
+
+async def test_share_headers_make_a_share_at_once(client: Client, anonymous: httpx.AsyncClient) -> None:
+    headers = {"Max-Downloads": "3", "Share-Password": "correct horse 日本".encode()}
+    file = (await client.put("/u/a", content=b"abc", headers=headers)).json()
+
+    assert (file["share"]["max_downloads"], file["share"]["password_required"]) == (3, True)
+    assert file["share"]["file_id"] == file["id"]
+    seen = (await anonymous.get(f"/s/{file['share']['token']}")).json()
+    assert (seen["name"], seen["downloads_left"], seen["password_required"]) == ("a", 3, True)
+
+
+async def test_who_asks_for_text_gets_the_link_of_the_share(client: Client, anonymous: httpx.AsyncClient) -> None:
+    headers = {"Max-Downloads": "1", "Accept": "text/plain"}
+    link = (await client.put("/u/a", content=b"abc", headers=headers)).text.strip()
+
+    assert link.startswith("http://127.0.0.1:8000/s/")
+    assert (await anonymous.get(link.removeprefix("http://127.0.0.1:8000"))).json()["name"] == "a"
+
+
+async def test_without_them_there_is_no_share(client: Client, database: Database) -> None:
+    assert "share" not in (await client.put("/u/a", content=b"abc")).json()
+    assert await database.rows("SELECT 1 FROM shares") == []
 
 
 async def test_a_part_of_a_file_is_not_taken_for_the_whole(client: Client) -> None:
