@@ -10,6 +10,7 @@ from litestar.types import Scope
 from api.digests import HEADER as DIGEST
 from api.digests import sha256_in
 from api.forms import checked
+from api.headers import header_text
 from api.requests import FormFields, NewShare
 from domain.errors import Invalid, Unparsable
 from domain.files.sniffing import UNKNOWN
@@ -54,7 +55,7 @@ def put_fields(name: str, headers: Headers) -> FormFields:
 
 def wanted_share(headers: Headers) -> NewShare | None:
     """None where no header asks for one. Raises Invalid."""
-    values = {field: _in_utf8(headers[name]) for field, name in SHARE_HEADERS.items() if name in headers}
+    values = {field: header_text(headers[name]) for field, name in SHARE_HEADERS.items() if name in headers}
     return _checked(values, NewShare, SHARE_HEADERS) if values else None
 
 
@@ -63,11 +64,3 @@ def _checked(values: dict[str, Any], type_: type[T], names: Mapping[str, str]) -
         return checked(values, type_)
     except Invalid as error:
         raise Invalid(error.detail, field=names.get(error.field or "", error.field)) from error
-
-
-def _in_utf8(value: str) -> str:
-    """What a terminal sends; Headers are read as Latin-1."""
-    try:
-        return value.encode("latin-1").decode()
-    except UnicodeError:
-        return value
