@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ import httpx
 import pytest
 import structlog
 from litestar import Litestar
+from litestar.status_codes import HTTP_503_SERVICE_UNAVAILABLE
 
 from api.app import create_app
 from domain.accounts.model import Account
@@ -47,6 +48,13 @@ class Client:
 
     async def delete(self, path: str, **options: Any) -> httpx.Response:
         return await self.request("DELETE", path, **options)
+
+
+async def insisting(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """What it is answered in the end: where many ask at once, a slow machine tells some of them to come again."""
+    while (answer := await ask()).status_code == HTTP_503_SERVICE_UNAVAILABLE:
+        assert "Retry-After" in answer.headers
+    return answer
 
 
 @pytest.fixture(scope="session", autouse=True)

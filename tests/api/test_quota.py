@@ -9,7 +9,7 @@ import pytest
 
 from domain.files.model import Status
 from infra.storage import Storage
-from tests.api.conftest import Client
+from tests.api.conftest import Client, insisting
 from tests.api.leftovers import Leftovers
 from tests.api.matrix import assert_problem
 from tests.database import Database
@@ -47,7 +47,7 @@ async def test_of_a_hundred_at_once_three_find_room_for_three(
     leftovers = Leftovers(database, storage)
     await quota(client, database, THREE)
 
-    answers: list[httpx.Response] = await asyncio.gather(*[upload(client) for _ in range(100)])
+    answers: list[httpx.Response] = await asyncio.gather(*[insisting(lambda: upload(client)) for _ in range(100)])
 
     refused = [answer for answer in answers if answer.is_error]
     assert Counter(answer.status_code for answer in refused) == {413: 97}

@@ -13,7 +13,7 @@ from domain.files.events import FileAvailable, FileDeleteRequested, FileUploaded
 from domain.files.parts import MIB
 from infra.settings import Settings
 from infra.storage import Storage
-from tests.api.conftest import Client
+from tests.api.conftest import Client, insisting
 from tests.api.leftovers import Leftovers
 from tests.api.matrix import assert_problem
 from tests.database import Database
@@ -72,12 +72,13 @@ async def test_fifty_clients_that_complete_it_complete_it_once(
     for part in upload["parts"]:
         await put(part["url"], bytes(part["size"]))
 
-    answers = await asyncio.gather(*[client.post(f"/v1/uploads/{upload['id']}/complete") for _ in range(50)])
+    path = f"/v1/uploads/{upload['id']}/complete"
+    answers = await asyncio.gather(*[insisting(lambda: client.post(path)) for _ in range(50)])
     (uploaded,) = [event for event in await database.recorded() if isinstance(event, FileUploaded)]
     async with database.session() as session:
         await finalize_upload(session, uploaded, storage, settings)
         await session.commit()
-    again = await client.post(f"/v1/uploads/{upload['id']}/complete")
+    again = await client.post(path)
 
     assert {answer.status_code for answer in answers} == {202}
     assert (again.status_code, again.json()["status"]) == (202, "available")
