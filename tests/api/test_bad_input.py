@@ -86,8 +86,9 @@ def test_every_route_is_in_the_matrix(app: Litestar) -> None:
 
 async def test_what_is_not_json_cannot_be_parsed(client: Client) -> None:
     for name in JSON_ROUTES:
-        first = next(iter(good(name))).encode()
+        first = next((field for field, value in good(name).items() if isinstance(value, str)), "?").encode()
         odd_text = {"a lone surrogate": b'{"' + first + b'": "\\ud800"}', "not UTF-8": b'{"' + first + b'": "\xff"}'}
+        odd_text = {} if first == b"?" else odd_text  # of what is no text, that is told first
         for label, body in (UNPARSABLE | odd_text).items():
             response = await client.request(*place(name), content=body, headers=JSON)
             assert response.status_code == 400, (label, response.text)

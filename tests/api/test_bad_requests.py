@@ -66,7 +66,7 @@ async def test_an_id_that_is_none_or_unknown_or_anothers_is_not_found(
 ) -> None:
     theirs = await database.save(an_available_file(owner_id=stranger.account.id))
     for name, file_id in product(ID_ROUTES, ("x", "%00", "..%2f", "1", ID[:-1], ID, str(theirs.id))):
-        body: dict[str, Any] = {"json": {}} if ROUTES[name].body else {}
+        body: dict[str, Any] = {"json": ROUTES[name].body} if ROUTES[name].body else {}
         response = await client.request(*place(name, file_id), **body)
         assert response.status_code == 404, (name, file_id)
         if not name.startswith("HEAD"):
