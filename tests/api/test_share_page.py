@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 import time_machine
 from litestar import Litestar
 from playwright.async_api import Browser, Page
-from redis.asyncio import Redis
 
 from domain.aggregate import now
 from domain.files.model import File
-from infra.settings import Settings
 from infra.storage import Storage
 from tests.api.conftest import Client
 from tests.database import Database
@@ -227,36 +224,3 @@ async def test_a_form_that_no_page_sends_is_refused(
 
     assert response.status_code == 400
     assert "<h1>The request cannot be parsed</h1>" in response.text
-
-
-class TestLimits:
-    @pytest.fixture
-    def settings(self, settings: Settings, redis: Redis) -> Settings:
-        """As everybody has them, nothing counted yet."""
-        return msgspec.structs.replace(settings, rate_limit_scale=1.0)
-
-    async def test_a_password_is_guessed_at_30_times_a_minute(
-        self, client: Client, anonymous: httpx.AsyncClient, file: File
-    ) -> None:
-        path, other = await link(client, file, password=PASSWORD), await link(client, file, password=PASSWORD)
-        guess = {"X-Share-Password": "x"}
-        for _ in range(15):
-            assert (await anonymous.get(f"{path}/content", headers=guess)).status_code == 401
-            assert (await anonymous.post(path, data={"password": "x"})).status_code == 401
-
-        by_header = await anonymous.get(f"{path}/content", headers=guess)
-        by_form = await anonymous.post(path, data={"password": PASSWORD}, headers=HTML)
-
-        assert (by_header.status_code, by_header.json()["type"]) == (429, "/problems/too-many-requests")
-        assert (by_form.status_code, "<h1>Too many tries</h1>" in by_form.text) == (429, True)
-        assert int(by_form.headers["Retry-After"]) > 30
-        assert (await anonymous.get(f"{path}/content")).status_code == 401
-        assert (await anonymous.get(f"{other}/content", headers=guess)).status_code == 401
-
-    async def test_mail_is_asked_for_60_times_an_hour(self, client: Client, file: File) -> None:
-        path = f"/v1/files/{file.id}/shares"
-        for _ in range(60):
-            assert (await client.post(path, json={"recipients": ["not an address"]})).status_code == 422
-
-        assert (await client.post(path, json={"recipients": ["eve@example.com"]})).status_code == 429
-        assert (await client.post(path, json={})).status_code == 201
