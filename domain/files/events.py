@@ -87,6 +87,13 @@ class FileDownloaded(FileEvent):
     downloads: int | None
 
 
+@event("file.expiring", stream=STREAM)
+class FileExpiring(FileEvent):
+    """The file's time is over within a day, unless it is prolonged: then it is told again, in its new last day."""
+
+    expires_at: datetime
+
+
 @event("file.expired", stream=STREAM)
 class FileExpired(FileEvent):
     """The file's time is over, or that of its upload; its bytes are removed."""

@@ -33,7 +33,8 @@ def verdict(file: File, measured: Measured | None, *, max_size: int, allowed_typ
     content_type = sniffed_type(measured.head, promised=file.content_type, name=file.name)
     if not is_allowed(content_type, allowed_types) or (allowed_types and is_posing(measured.head, content_type)):
         return file.reject(RejectedReason.TYPE_NOT_ALLOWED)
-    return file.verified(sha256=measured.sha256, content_type=content_type)
+    file.verified(sha256=measured.sha256, content_type=content_type)
+    return file.expire_if_over()
 
 
 def is_allowed(content_type: str, allowed: Collection[str]) -> bool:

@@ -20,6 +20,7 @@ from domain.files.promise import Place, Promise, incoming_key
 CHANGEABLE = {"name": "name", "tags": "tags", "metadata": "details", "expires_at": "expires_at"}
 """Attributes, by their names outside."""
 CAN_EXPIRE = "status = 'available' AND expires_at IS NOT NULL"
+UNWARNED = f"{CAN_EXPIRE} AND warned_for IS DISTINCT FROM expires_at"
 
 
 class Status(StrEnum):
@@ -58,6 +59,7 @@ class File(Aggregate):
         Index("ix_files_search", "search", postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 512}),
         Index("ix_files_expires_at", "expires_at", postgresql_where=CAN_EXPIRE),
         Index("ix_files_upload_expires_at", "upload_expires_at", postgresql_where="status = 'pending'"),
+        Index("ix_files_unwarned", "expires_at", postgresql_where=UNWARNED),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -91,6 +93,8 @@ class File(Aggregate):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
+    warned_for: Mapped[datetime | None]
+    """The end of its time that `file.expiring` has told of."""
 
     @classmethod
     def promised(cls, promise: Promise, *, owner_id: UUID, place: Place) -> Self:
@@ -118,6 +122,7 @@ class File(Aggregate):
             created_at=moment,
             updated_at=moment,
             expires_at=promise.expires_at,
+            warned_for=None,
         )
         file._describe(with_words=False)
         return file
@@ -209,6 +214,15 @@ class File(Aggregate):
             setattr(self, CHANGEABLE[name], changes[name])
         self._describe(with_words=self.status == Status.AVAILABLE)
         self._become(Status(self.status), events.FileUpdated, changed=changed)
+        self.expire_if_over()
+
+    def warn(self) -> None:
+        """Told once for each end that its time was given."""
+        if self.warned_for != self.expires_at:
+            self.warned_for = self.expires_at
+            self._tell(events.FileExpiring, expires_at=self.expires_at)
+
+    def expire_if_over(self) -> None:
         if self.status == Status.AVAILABLE and self.is_over:
             self.expire()
 
