@@ -28,6 +28,7 @@ COMMANDS = {
         "consumers.cli.consumers:consumers",
         "List who handles events, or forget one the code no longer has.",
     ),
+    "reconcile": ("consumers.cli.reconcile:reconcile", "Compare what S3 holds with what rows know, and repair it."),
     "keys": ("api.cli.keys:keys", "List and rotate the keys of tokens and kept answers."),
     "migrate": ("migrations.command:migrate", "Bring the database to the newest schema."),
 }

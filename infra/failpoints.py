@@ -22,6 +22,8 @@ FAILPOINTS: Final = {
     "finalize.after_object": "the object is in its final place, no row knows so",
     "mail.after_send": "the mail has left, no row knows so",
     "remove.after_object": "the object is gone, no row knows so",
+    "reconcile.after_condemn": "an object is known to be nobody's, it is still there",
+    "reconcile.after_removal": "a leftover object is gone, no event has told so",
     "retention.before_trim": "rows have left the outbox, their entries are still in the streams",
     "scheduler.after_announce": "a tick is committed, the scheduler has not noted so",
     "rebuild.before_swap": "a stream is built anew, the old one is still in its place",

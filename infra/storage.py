@@ -1,8 +1,9 @@
 """S3, through the one client of this process. Every call either works or raises StorageError or ObjectMissing."""
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, Self
 
@@ -30,6 +31,25 @@ class Part:
     number: int
     size: int
     etag: str
+
+
+@dataclass(frozen=True)
+class Object:
+    """What a listing says of an object; `size` in bytes."""
+
+    key: str
+    size: int
+    modified_at: datetime
+    """Of what came in parts it may be when the first of them was promised: so it is at AWS."""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A multipart upload that is neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    begun_at: datetime
 
 
 @dataclass(frozen=True)
@@ -132,6 +152,31 @@ class Storage:
                 await self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
         except ObjectMissing:
             return
+
+    async def objects(self, prefix: str, *, after: str = "") -> tuple[list[Object], bool]:
+        """The next thousand objects behind a key, in the order of their keys, and whether there are more."""
+        async with _s3_errors():
+            page = await self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=after)
+        found = [Object(each["Key"], each["Size"], each["LastModified"]) for each in page.get("Contents", ())]
+        return found, bool(page["IsTruncated"])
+
+    async def unfinished(self, prefix: str) -> AsyncIterator[list[Unfinished]]:
+        """The multipart uploads that have not ended, a page at a time."""
+        with suppress(ObjectMissing):  # so say some servers of a bucket that has none
+            async with _s3_errors():
+                pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
+                async for page in pages:
+                    uploads = page.get("Uploads", ())
+                    yield [Unfinished(each["Key"], each["UploadId"], each["Initiated"]) for each in uploads]
+
+    async def last_part_at(self, key: str, upload_id: str) -> datetime | None:
+        """When S3 last received one; None where it has none. Raises ObjectMissing where the upload has ended."""
+        times: list[datetime] = []
+        async with _s3_errors():
+            pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=upload_id)
+            async for page in pages:
+                times += [part["LastModified"] for part in page.get("Parts", ())]
+        return max(times, default=None)
 
     async def url_to_put(self, key: str, *, expires_in: int) -> str:
         """A URL with which anybody can write this object; `expires_in` in seconds."""

@@ -4,6 +4,7 @@ from domain.accounts.model import Account
 from domain.accounts.one_time import OneTimeToken
 from domain.aggregate import Base
 from domain.files.model import File
+from domain.leftovers.model import Leftover
 from domain.service_tokens.model import ServiceToken, SigningKey
 from domain.sessions.model import RefreshToken, Session
 from domain.shares.model import Share, ShareRecipient, ShareToken
@@ -15,7 +16,7 @@ from outbox.subscriptions import Subscription
 
 TABLES = (
     (Account, Session, RefreshToken, OneTimeToken, SigningKey, ServiceToken),
-    (File, Share, ShareToken, ShareRecipient),
+    (File, Leftover, Share, ShareToken, ShareRecipient),
     (OutboxMessage, Delivery, Subscription, CommandRecord, Replay),
 )
 METADATA = Base.metadata

@@ -15,6 +15,7 @@ from domain.errors import NotFound
 from domain.files.errors import FileNotFound
 from domain.files.model import File
 from domain.files.promise import Place, Promise
+from domain.leftovers.commands import claim_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,8 @@ async def start_upload(session: AsyncSession, actor: Actor, command: StartUpload
 
 
 async def accept_upload(session: AsyncSession, actor: Actor, command: AcceptUpload) -> File:
-    """Raises AccountClosed, QuotaExceeded."""
+    """Raises AccountClosed, QuotaExceeded, BytesTakenBack."""
+    await claim_bytes(session, command.place.file_id)
     file = await _promised(session, actor, command)
     file.bytes_arrived(received_sha256=command.received_sha256)
     session.add(file)

@@ -162,6 +162,14 @@ class File(Aggregate):
     def needs_no_bytes(self) -> bool:
         return self.status in WITHOUT_BYTES
 
+    def may_need(self, key: str) -> bool:
+        """Whether an object is this file's, or may become so: until it is final, any attempt's copy may."""
+        return not self.needs_no_bytes and (self.status != Status.AVAILABLE or self.key == key)
+
+    def awaits(self, upload_id: str) -> bool:
+        """Whether a multipart upload is the one that its bytes come by."""
+        return self.upload_id == upload_id and self.status in {Status.PENDING, Status.PROCESSING}
+
     def bytes_arrived(self, *, received_sha256: str | None = None) -> None:
         self.require_open_upload()
         self.received_sha256 = received_sha256
@@ -187,6 +195,10 @@ class File(Aggregate):
         """Nobody has completed it in time."""
         self._require_pending()
         self._become(Status.EXPIRED, events.FileExpired, expires_at=self.upload_expires_at)
+
+    def bytes_still_there(self) -> None:
+        """Told again, where nobody is finalizing them any more."""
+        self._become(Status.PROCESSING, events.FileUploaded)
 
     def moved_to(self, key: str) -> None:
         self.key = key

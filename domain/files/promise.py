@@ -1,10 +1,14 @@
 """What a client promises of bytes to come, and where in S3 they are to come to."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+_UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+OUR_KEY = re.compile(f"(files|incoming)/(?P<file_id>{_UUID})(/{_UUID})?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +47,9 @@ def object_key(file_id: UUID, attempt: UUID | None = None) -> str:
 def incoming_key(file_id: UUID) -> str:
     """Where a client may write an upload of one part, as often as its URL lives; finalization copies from here."""
     return f"incoming/{file_id}"
+
+
+def file_of(key: str) -> UUID | None:
+    """The file that a key was made for; None where it is none of ours."""
+    found = OUR_KEY.fullmatch(key)
+    return UUID(found["file_id"]) if found else None

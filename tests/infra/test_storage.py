@@ -1,7 +1,9 @@
 """The storage contract, held by rclone and by moto alike."""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import httpx
@@ -98,6 +100,48 @@ async def test_an_aborted_upload_leaves_nothing_and_may_be_aborted_again(any_sto
         await any_storage.parts(key, upload_id)
     with pytest.raises(ObjectMissing):
         await any_storage.size(key)
+
+
+async def test_objects_are_listed_in_order_a_thousand_at_a_time(any_storage: Storage) -> None:
+    prefix, other = f"{uuid4()}/", f"{uuid4()}/"
+    keys = sorted(f"{prefix}{uuid4()}" for _ in range(1001))
+    writing = (any_storage.put(key, b"abc", content_type="text/plain") for key in [*keys, f"{other}x"])
+    places = asyncio.Semaphore(32)
+
+    async def one_of_a_few(put: Awaitable[None]) -> None:
+        async with places:
+            await put
+
+    await asyncio.gather(*map(one_of_a_few, writing))
+
+    page, more = await any_storage.objects(prefix)
+    rest, and_more = await any_storage.objects(prefix, after=page[-1].key)
+
+    assert [each.key for each in page + rest] == keys
+    assert (len(page), more, and_more) == (1000, True, False)
+    assert {each.size for each in page} == {3}
+    assert abs(datetime.now(UTC) - rest[0].modified_at) < timedelta(minutes=1)
+
+
+async def test_unfinished_uploads_are_listed_with_their_last_part_until_they_end(any_storage: Storage) -> None:
+    prefix = f"{uuid4()}/"
+    begun = {
+        key: await any_storage.start_multipart(key, content_type="text/plain") for key in (prefix + "a", prefix + "b")
+    }
+    await any_storage.put_part(prefix + "a", begun[prefix + "a"], 1, b"abc")
+
+    listed = [each async for page in any_storage.unfinished(prefix) for each in page]
+    assert {each.key: each.upload_id for each in listed} == begun
+    last = await any_storage.last_part_at(prefix + "a", begun[prefix + "a"])
+    assert last is not None
+    assert abs(datetime.now(UTC) - last) < timedelta(minutes=1)
+    assert await any_storage.last_part_at(prefix + "b", begun[prefix + "b"]) is None
+
+    for key, upload_id in begun.items():
+        await any_storage.abort_multipart(key, upload_id)
+    assert [page async for page in any_storage.unfinished(prefix) if page] == []
+    with pytest.raises(ObjectMissing):
+        await any_storage.last_part_at(prefix + "a", begun[prefix + "a"])
 
 
 async def test_presigned_urls_write_and_read_with_name_and_type(any_storage: Storage) -> None:

@@ -50,6 +50,7 @@ async def test_upgrade_from_nothing_and_downgrade_to_nothing(empty: AsyncEngine)
         "commands",
         "deliveries",
         "files",
+        "leftovers",
         "one_time_tokens",
         "outbox",
         "refresh_tokens",

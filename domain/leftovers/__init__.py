@@ -1,0 +1,1 @@
+"""What lies in S3 and belongs to no file."""
