@@ -5,6 +5,7 @@ import sys
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from infra.settings import SettingsError
 
@@ -29,6 +30,8 @@ COMMANDS = {
         "List who handles events, or forget one the code no longer has.",
     ),
     "reconcile": ("consumers.cli.reconcile:reconcile", "Compare what S3 holds with what rows know, and repair it."),
+    "doctor": ("outbox.cli.doctor:doctor", "Look at everything that Waybill stands on, and say what to do."),
+    "config": ("infra.cli.config:config", "Show the settings and where each comes from."),
     "keys": ("api.cli.keys:keys", "List and rotate the keys of tokens and kept answers."),
     "migrate": ("migrations.command:migrate", "Bring the database to the newest schema."),
 }
@@ -46,6 +49,10 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        named = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+        return named + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -47,12 +47,18 @@ class Mail:
 @dataclass(frozen=True)
 class Mailer:
     sender: Address
-    _server: Mapping[str, Any]
+    server: Mapping[str, Any]
+    """For aiosmtplib."""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Raises SettingsError."""
         return cls(_sender(settings.mail_from), _server(settings.smtp_url))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine."""
+        return _is_here(self.server["hostname"])
 
     async def send(self, mail: Mail) -> None:
         """Returns once the server has taken it. What is raised repeats nothing that the mail says.
@@ -64,7 +70,7 @@ class Mailer:
         """
         message = self._message(mail)
         try:
-            await aiosmtplib.send(message, **self._server)
+            await aiosmtplib.send(message, **self.server)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _told(error) from None
 

@@ -73,7 +73,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
     """
     environ = os.environ if environ is None else environ
-    if not any(name.startswith(PREFIX) and name != DATA_DIR_VARIABLE for name in environ):
+    if not any(map(is_ours, environ)):
         environ = {**environ, **_running_stack(environ)}
     values = _values(environ)
     try:
@@ -96,14 +96,15 @@ def _running_stack(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _is_ours(name: str) -> bool:
+def is_ours(name: str) -> bool:
+    """Whether an environment variable is a setting, be it one that we know."""
     return name.startswith(PREFIX) and name != DATA_DIR_VARIABLE
 
 
 def _values(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, text in environ.items():
-        if not _is_ours(name):
+        if not is_ours(name):
             continue
         field, value = _named(name, text)
         if field in values:

@@ -44,3 +44,12 @@ def alembic_config(connection: "Connection | None" = None) -> "Config":
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+def newest() -> str:
+    """The schema that this code needs."""
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    assert head is not None  # noqa: S101 - there is a step, and a test that they are one chain
+    return head

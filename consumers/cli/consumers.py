@@ -7,6 +7,7 @@ import click
 from consumers.subscription import discover
 from domain.catalogue import STREAMS
 from infra.console import show_json, show_table
+from outbox.cli import completion
 from outbox.cli.operator import Operator, operator_command
 from outbox.consumers import Known, forget, known
 
@@ -30,8 +31,14 @@ async def list_(operator: Operator) -> None:
 
 
 @consumers.command(name="forget")
-@click.argument("name")
-@click.option("--type", "type_", metavar="TYPE", help="Only what it does of this type, which it no longer handles.")
+@click.argument("name", shell_complete=completion.consumers)
+@click.option(
+    "--type",
+    "type_",
+    metavar="TYPE",
+    shell_complete=completion.event_types,
+    help="Only what it does of this type, which it no longer handles.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @operator_command
 async def forget_(operator: Operator, name: str, type_: str | None, yes: bool) -> int:

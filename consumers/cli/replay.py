@@ -10,6 +10,7 @@ from domain.catalogue import STREAMS
 from infra.console import progress, show_json, show_table
 from outbox import replaying
 from outbox.cli.bounds import selection_options
+from outbox.cli.completion import consumers
 from outbox.cli.operator import Operator, operator_command
 from outbox.replay import Replay, ReplayState
 from outbox.selection import Bound, Selection
@@ -18,7 +19,7 @@ SAMPLES = 10
 
 
 @click.command()
-@click.option("--consumer", metavar="NAME", help="Whose handler is to run again.")
+@click.option("--consumer", metavar="NAME", shell_complete=consumers, help="Whose handler is to run again.")
 @click.option("--to-stream", metavar="KEY", help="Copy the events into this stream instead, for a service of your own.")
 @selection_options
 @click.option("--rate", type=click.FloatRange(min=0.1), metavar="N", help="At most so many events a second.")

@@ -5,10 +5,17 @@ import socket
 import click
 
 from infra.listening import monitor_options
+from outbox.cli.completion import consumers
 
 
 @click.command()
-@click.option("--only", multiple=True, metavar="NAME", help="Run this consumer alone; may be given several times.")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=consumers,
+    help="Run this consumer alone; may be given several times.",
+)
 @monitor_options
 def worker(only: tuple[str, ...], monitor: socket.socket | None) -> None:
     """Run the consumers until SIGTERM, then finish what is being handled and hand back the rest."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from outbox.cli.completion import event_types
 from outbox.selection import Bound
 
 
@@ -26,13 +27,18 @@ class PositionOrTime(click.ParamType[Bound]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+type_option = click.option(
+    "--type", "type_", metavar="GLOB", shell_complete=event_types, help="Only types like this, for example 'file.*'."
+)
+
+
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--type`, `--subject`, `--after`, `--before`."""
     for option in (
         click.option("--before", type=PositionOrTime(), help="Only events before this."),
         click.option("--after", type=PositionOrTime(), help="Only events after this."),
         click.option("--subject", type=click.UUID, help="Only events of this file or account."),
-        click.option("--type", "type_", metavar="GLOB", help="Only types like this, for example 'file.*'."),
+        type_option,
     ):
         command = option(command)
     return command

@@ -8,6 +8,7 @@ from uuid import UUID
 import click
 
 from infra.console import printable, progress, show_json, show_table
+from outbox.cli.completion import consumers, event_types
 from outbox.cli.operator import Operator, operator_command
 from outbox.dead_letters import DeadLetter, Which, details, discard, found, groups, redrive
 
@@ -27,8 +28,9 @@ class EventName(click.ParamType[str]):
 
 
 def which_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option("--consumer", metavar="NAME", help="Of this consumer.")(command)
-    command = click.option("--type", "type_", metavar="GLOB", help="Of types like this, for example 'file.*'.")(command)
+    command = click.option("--consumer", metavar="NAME", shell_complete=consumers, help="Of this consumer.")(command)
+    help_ = "Of types like this, for example 'file.*'."
+    command = click.option("--type", "type_", metavar="GLOB", shell_complete=event_types, help=help_)(command)
     return click.argument("ids", nargs=-1, type=EventName(), metavar="[ID]...")(command)
 
 

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from infra.console import printable, show_json, show_table
-from outbox.cli.bounds import PositionOrTime, selection_options
+from outbox.cli.bounds import PositionOrTime, selection_options, type_option
 from outbox.cli.operator import Operator, operator_command
 from outbox.events import past_events
 from outbox.message import structured_event
@@ -47,7 +47,7 @@ async def list_(
 
 
 @events.command()
-@click.option("--type", "type_", metavar="GLOB", help="Only types like this, for example 'file.*'.")
+@type_option
 @click.option("--subject", type=click.UUID, help="Only events of this file or account.")
 @click.option("--after", type=PositionOrTime(), help="Begin after this; by default with what happens from now on.")
 @operator_command
