@@ -16,9 +16,8 @@ from tests.consumers.handlers.conftest import handle
 from tests.database import Database
 from tests.factories import an_account, an_available_file
 from tests.outbox.conftest import history, waybill
-from tests.s3 import any_storage, moto
 
-__all__ = ["any_storage", "handle", "history", "moto", "waybill"]
+__all__ = ["handle", "history", "waybill"]
 
 Compare = Callable[..., Comparison]
 
