@@ -58,7 +58,7 @@ class Streamed:
     async def row_comes(self, session: AsyncSession) -> File:
         promise = Promise(name="report.pdf", size=3, content_type="application/pdf")
         place = Place(file_id=self.file_id, bucket=self.storage.bucket, key=self.key)
-        command = AcceptUpload(promise=promise, place=place, received_sha256="0" * 64)
+        command = AcceptUpload(promise=promise, place=place, default_quota=100, received_sha256="0" * 64)
         return await accept_upload(session, self.actor, command)
 
 
