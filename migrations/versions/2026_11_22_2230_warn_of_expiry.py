@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "2026_11_22_2230"
-down_revision = "2026_11_22_2205"
+down_revision = "2026_11_22_2220"
 branch_labels = None
 depends_on = None
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "2026_11_22_2205"
-down_revision = "2026_11_22_2200"
+revision = "2026_11_22_2220"
+down_revision = "2026_11_22_2215"
 branch_labels = None
 depends_on = None
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "2026_11_22_2200"
+revision = "2026_11_22_2215"
 down_revision = "2026_11_22_2210"
 branch_labels = None
 depends_on = None
