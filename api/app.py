@@ -13,10 +13,11 @@ from api.commands import CommandMiddleware
 from api.dependencies import DEPENDENCIES
 from api.headers import add_headers, cross_origin
 from api.limits import within_limits
+from api.live.streams import Streams
 from api.liveness import Liveness
 from api.openapi import OPENAPI
 from api.problems import EXCEPTION_HANDLERS
-from api.routes import accounts, files, incoming, machines, service_tokens, sessions, shared, shares, uploads
+from api.routes import accounts, events, files, incoming, machines, service_tokens, sessions, shared, shares, uploads
 from api.service_tokens import ServiceTokens
 from api.signing_keys import SigningKeys
 from api.tokens import AccessTokens
@@ -36,7 +37,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
     app = Litestar(
         route_handlers=[
             *(*accounts.ROUTES, *sessions.ROUTES, *service_tokens.ROUTES),
-            *(*incoming.ROUTES, *uploads.ROUTES, *files.ROUTES, *shares.ROUTES, *shared.ROUTES, *machines.ROUTES),
+            *(*incoming.ROUTES, *uploads.ROUTES, *files.ROUTES, *shares.ROUTES, *shared.ROUTES),
+            *(*events.ROUTES, *machines.ROUTES),
         ],
         lifespan=[_resources],
         state=State({"settings": settings}),
@@ -68,6 +70,8 @@ async def _resources(app: Litestar) -> AsyncIterator[None]:
         app.state.signing_keys = keys = SigningKeys(secret_keys(settings), factory)
         app.state.service_tokens = ServiceTokens(keys, factory, issuer=settings.public_url)
         app.state.liveness = Liveness(factory)
+        app.state.streams = live = Streams(factory)
+        await stack.enter_async_context(live.running())
         app.state.redis = streams.connect(settings.redis_url)
         stack.push_async_callback(app.state.redis.aclose)
         app.state.rates = Rates(app.state.redis, ring=local, scale=settings.rate_limit_scale)

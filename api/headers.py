@@ -46,14 +46,15 @@ def header_text(value: str | None) -> str | None:
 
 
 def cross_origin(settings: Settings) -> CORSConfig | None:
-    """Off unless origins are set; no cookies, since we have none."""
+    """Off unless origins are set; no cookies: the one that we have is for pages of our own origin."""
     if not settings.cors_origins:
         return None
     return CORSConfig(
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
-            *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", SHARE_PASSWORD_HEADER, HEADER),
+            *("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Last-Event-ID"),
+            *(SHARE_PASSWORD_HEADER, HEADER),
             *PUT_HEADERS,
         ],
         expose_headers=["ETag", "Location", "Link", HEADER, "Idempotent-Replayed", "Retry-After"],

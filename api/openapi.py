@@ -101,6 +101,7 @@ def _describe(operation: dict[str, Any], opt: dict[str, Any], method: str) -> No
     statuses |= {412} if "If-Match" in names else set()
     statuses |= {413, 415, 422} if "requestBody" in operation or opt.get("streamed") else set()
     statuses |= {429} if opt.get("limits") else set()
+    statuses |= set(opt.get("refusals", ()))
     operation["responses"] |= {str(status): _problem(status) for status in sorted(statuses)}
 
 

@@ -1,7 +1,9 @@
 """`waybill api`."""
 
+import contextlib
+import resource
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 def api(host: str, port: int) -> None:
     """Serve the HTTP API until SIGTERM, then finish the requests that are running."""
-    import uvicorn
-
     from api.app import create_app
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
@@ -31,13 +31,34 @@ def api(host: str, port: int) -> None:
     # uvicorn raises the signal that ended it once more when it is done; by then there is nothing left to end.
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGINT, lambda *_: None)
-    server = uvicorn.Server(server_config(app, settings))
+    _open_many_files()
+    server = _server(app, settings)
     try:
         server.run(sockets=[bound(host, port)])
     except Exception as error:
         raise click.ClickException(f"the API ended: {error}") from error
     if not server.started:
         raise click.ClickException("the API could not start; the log says why")
+
+
+def _server(app: "Litestar", settings: "Settings") -> "uvicorn.Server":
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, *arguments: Any, **options: Any) -> None:
+            """Streams first: the server waits for the end of every answer, and they have none of their own."""
+            if live := getattr(app.state, "streams", None):
+                live.stop()
+            await super().shutdown(*arguments, **options)
+
+    return Server(server_config(app, settings))
+
+
+def _open_many_files() -> None:
+    """As many as we may: each stream is one, and many a shell begins with 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS calls "unlimited" what it then refuses
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def server_config(app: "Litestar", settings: "Settings") -> "uvicorn.Config":

@@ -62,7 +62,8 @@ class ServiceTokens:
             living = await living_token(session, claims.jti)
         if living is None or not _is_this(living, claims, kid):
             raise BadToken
-        return Actor(account_id=claims.sub, service_token_id=claims.jti, scopes=frozenset(claims.scopes))
+        scopes = frozenset(claims.scopes)
+        return Actor(account_id=claims.sub, service_token_id=claims.jti, scopes=scopes, expires_at=claims.exp)
 
 
 def _is_this(living: ServiceToken, claims: ServiceClaims, kid: str) -> bool:

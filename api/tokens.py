@@ -54,4 +54,4 @@ class AccessTokens:
         if envelope.footer:
             raise BadToken
         claims = self._use.read(envelope, self._keys.keys, AccessClaims)
-        return Actor(account_id=claims.sub, session_id=claims.sid)
+        return Actor(account_id=claims.sub, session_id=claims.sid, expires_at=claims.exp)

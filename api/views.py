@@ -177,6 +177,11 @@ class EventPage(msgspec.Struct):
     next_cursor: str | None
 
 
+class EventFeedPage(EventPage):
+    position: str
+    """How far was looked: whoever asks again `after` it misses nothing."""
+
+
 class ServiceTokenView(msgspec.Struct, kw_only=True):
     id: UUID
     name: str

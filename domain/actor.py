@@ -1,6 +1,7 @@
 """Who is asking. Commands and queries take an actor; they never trust that a route has checked."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 from uuid import UUID
@@ -36,6 +37,8 @@ class Actor:
     session_id: UUID | None = None
     service_token_id: UUID | None = None
     scopes: frozenset[Scope] = frozenset(Scope)
+    expires_at: datetime | None = None
+    """When the credentials are over, however long what was begun with them takes."""
 
     def owns(self, owner_id: UUID) -> bool:
         return self.account_id == owner_id

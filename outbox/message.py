@@ -6,7 +6,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Identity, Index, Text, cast, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Computed, Identity, Index, Text, cast, type_coerce
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
@@ -15,6 +15,7 @@ from domain.event import Event
 
 SOURCE = "/waybill"
 """CloudEvents `source`; with the event's id it names an event for ever."""
+OWNER = "coalesce(data ->> 'owner_id', data ->> 'account_id')::uuid"
 
 
 class RawJson(UserDefinedType[str]):
@@ -36,6 +37,7 @@ class OutboxMessage(Base):
         Index("ix_outbox_unsequenced", "id", postgresql_where="position IS NULL"),
         Index("ix_outbox_stream_position", "stream", "position"),
         Index("ix_outbox_subject_position", "subject", "position"),
+        Index("ix_outbox_owner_id_position", "owner_id", "position"),
     )
 
     event_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -49,6 +51,8 @@ class OutboxMessage(Base):
     data: Mapped[str] = mapped_column(RawJson)
     traceparent: Mapped[str | None] = mapped_column(Text)
     recorded_at: Mapped[datetime]
+    owner_id: Mapped[UUID | None] = mapped_column(Computed(OWNER, persisted=True))
+    """The account that it concerns; null for what concerns nobody alone, as the clock's ticks."""
 
     def columns(self) -> dict[str, Any]:
         """For an INSERT that must know of conflicts; `id` and `position` are given by others."""

@@ -1,6 +1,6 @@
 """What one can ask of service tokens and of the keys that verify them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,14 +33,21 @@ def own_service_tokens(actor: Actor, *, after: UUID | None, limit: int) -> Selec
 
 async def living_token(session: AsyncSession, token_id: UUID) -> ServiceToken | None:
     """The token, if it is neither revoked nor expired, its key not retired, and its account still open."""
-    query = (
-        select(ServiceToken)
-        .join(Account, Account.id == ServiceToken.account_id)
-        .join(SigningKey, SigningKey.kid == ServiceToken.kid)
-        .where(ServiceToken.id == token_id, is_living(), Account.deleted_at.is_(None), SigningKey.retired_at.is_(None))
-    )
-    found: ServiceToken | None = await session.scalar(query)
+    found: ServiceToken | None = await session.scalar(_living(select(ServiceToken)).where(ServiceToken.id == token_id))
     return found
+
+
+async def living_tokens(session: AsyncSession, token_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these of which the same is true."""
+    return set(await session.scalars(_living(select(ServiceToken.id)).where(ServiceToken.id.in_(token_ids))))
+
+
+def _living(query: Select[Any]) -> Select[Any]:
+    return (
+        query.join(Account, Account.id == ServiceToken.account_id)
+        .join(SigningKey, SigningKey.kid == ServiceToken.kid)
+        .where(is_living(), Account.deleted_at.is_(None), SigningKey.retired_at.is_(None))
+    )
 
 
 async def all_keys(session: AsyncSession) -> Sequence[SigningKey]:

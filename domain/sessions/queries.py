@@ -1,5 +1,6 @@
 """What one can ask of sessions."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,12 @@ async def session_is_alive(session: AsyncSession, session_id: UUID) -> bool:
     """Whether it was neither revoked nor has run out."""
     alive = (Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > now())
     return bool(await session.scalar(select(exists().where(*alive))))
+
+
+async def living_sessions(session: AsyncSession, session_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these that were neither revoked nor have run out."""
+    alive = (Session.id.in_(session_ids), Session.revoked_at.is_(None), Session.expires_at > now())
+    return set(await session.scalars(select(Session.id).where(*alive)))
 
 
 async def require_session(session: AsyncSession, actor: Actor) -> None:

@@ -21,6 +21,7 @@ class Expected:
     """`body` is a good JSON body, `fields` a good form of a page, `ok` the status for whoever may do it.
 
     `scope` is what a service token needs for it; without one a private route is for people alone.
+    An `endless` answer has to be ended.
     """
 
     public: bool = False
@@ -29,6 +30,7 @@ class Expected:
     fields: dict[str, str] | None = None
     scope: Scope | None = None
     ok: int = 200
+    endless: bool = False
 
 
 def id_in(name: str) -> str | None:
@@ -77,6 +79,8 @@ ROUTES = {
     "POST /s/{token}": Expected(public=True, fields={"password": "x"}, ok=303),
     "GET /s/{token}/content": Expected(public=True, ok=307),
     "HEAD /s/{token}/content": Expected(public=True, ok=307),
+    "GET /v1/events": Expected(scope=Scope.EVENTS_READ),
+    "GET /v1/events/stream": Expected(scope=Scope.EVENTS_READ, endless=True),
     "POST /v1/service-tokens": Expected(body={"name": "ci", "scopes": ["files:read"]}, ok=201),
     "GET /v1/service-tokens": Expected(),
     "GET /v1/service-tokens/{token_id}": Expected(),

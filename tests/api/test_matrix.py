@@ -1,7 +1,8 @@
 """Every route of the API's own description, asked by everybody: who may, who may not, and what they are told."""
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -80,8 +81,9 @@ def documented(app: Litestar) -> list[str]:
 class Asking:
     """Asks one route, again and again; each time for a thing that is there."""
 
-    def __init__(self, name: str, owner: Client, database: Database, storage: Storage) -> None:
-        self._name, self._owner, self._database, self._storage = name, owner, database, storage
+    def __init__(self, name: str, owner: Client, app: Litestar, database: Database, storage: Storage) -> None:
+        self._name, self._owner, self._app = name, owner, app
+        self._database, self._storage = database, storage
         self._route: Expected = ROUTES[name]
 
     async def by(self, client: Client) -> httpx.Response:
@@ -91,7 +93,17 @@ class Asking:
             options = {"files": {"file": ("a.txt", b"abc")}}
         if self._route.fields:
             options = {"data": self._route.fields}
+        if self._route.endless:
+            return await self._ended(client.request(method, path, **options))
         return await client.request(method, path, **options)
+
+    async def _ended(self, asking: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+        """The answer, whose end is that of the server."""
+        answer = asyncio.create_task(asking)
+        while not answer.done():
+            self._app.state.streams.end_all("enough")
+            await asyncio.wait([answer], timeout=0.01)
+        return await answer
 
     async def with_token(self, token: str) -> httpx.Response:
         return await self.by(Client(self._owner.account, self._owner.http, {"Authorization": f"Bearer {token}"}))
@@ -108,8 +120,8 @@ ALL_BUT = [set(Scope) - {scope} for scope in Scope]
 
 
 @pytest.fixture
-def ask(client: Client, database: Database, storage: Storage) -> Ask:
-    return lambda name: Asking(name, client, database, storage)
+def ask(client: Client, app: Litestar, database: Database, storage: Storage) -> Ask:
+    return lambda name: Asking(name, client, app, database, storage)
 
 
 def assert_refused(name: str, response: httpx.Response, status: int, slug: str) -> None:
