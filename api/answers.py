@@ -8,7 +8,7 @@ import pyseto
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from pyseto import KeyInterface
 
-KEPT_HEADERS = frozenset({b"content-type", b"location", b"etag", b"link", b"www-authenticate"})
+KEPT_HEADERS = frozenset({b"content-type", b"location", b"etag", b"link", b"www-authenticate", b"set-cookie"})
 ASSERTION = b"waybill:command"
 
 

@@ -63,6 +63,7 @@ async def _resources(app: Litestar) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     app.state.local_keys = local = local_keys(settings)
     app.state.access_tokens = AccessTokens(local, issuer=settings.public_url)
+    app.state.stream_tokens = AccessTokens(local, issuer=settings.public_url, use="stream")
     async with AsyncExitStack() as stack:
         engine = create_engine(settings.database_url, application_name="waybill-api")
         stack.push_async_callback(engine.dispose)

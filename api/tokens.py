@@ -28,12 +28,13 @@ class AccessToken:
 class AccessTokens:
     """Issues with the newest key and verifies with all. Tokens of another deployment are not ours, whatever the key."""
 
-    def __init__(self, keys: KeyRing, *, issuer: str) -> None:
-        """`issuer` is this deployment's address, `public_url`."""
+    def __init__(self, keys: KeyRing, *, issuer: str, use: str = "access") -> None:
+        """`issuer` is this deployment's address, `public_url`; what is for one use is good for no other."""
         self._keys = keys
-        self._use = Use(HEADER, "access", issuer, LIFETIME)
+        self._use = Use(HEADER, use, issuer, LIFETIME)
 
-    def issue(self, account_id: UUID, session_id: UUID) -> AccessToken:
+    def issue(self, account_id: UUID, session_id: UUID, *, until: datetime | None = None) -> AccessToken:
+        """Good for as long as such tokens are, or `until` sooner."""
         moment = now().replace(microsecond=0)
         claims = AccessClaims(
             iss=self._use.issuer,
@@ -44,7 +45,7 @@ class AccessTokens:
             typ=self._use.typ,
             iat=moment,
             nbf=moment,
-            exp=moment + LIFETIME,
+            exp=min(filter(None, (moment + LIFETIME, until))),
         )
         return AccessToken(self._use.seal(claims, self._keys.current), claims.exp)
 

@@ -1,28 +1,32 @@
 """What happens, over HTTP: page by page, or as it happens."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get
-from litestar.datastructures import State
+from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie, State
 from litestar.di import NamedDependency, Provide
 from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.auth import COOKIE, WITH_COOKIE
 from api.live.response import EventStream
 from api.live.streams import Streams
 from api.paging import Cursor, Limit, Position, next_link, read_cursor, write_cursor
 from api.searching import VISIBLE_ASCII
+from api.tokens import AccessTokens
 from api.views import CloudEventView, EventFeedPage
 from domain.actor import Actor, Scope
+from domain.aggregate import now
 from domain.errors import Gone
 from infra.settings import Settings
 from outbox.feed import Filter, before_the_oldest, is_expired, page
 from outbox.message import structured_event
 
+STREAM = "/v1/events/stream"
 LAST_POSITION = 2**63 - 1
 
 After = Annotated[int | None, QueryParameter(ge=0, le=LAST_POSITION)]
@@ -71,10 +75,30 @@ async def list_events(
     return Response(EventFeedPage(views, more, str(found.position)), headers=next_link(request, more))
 
 
+@post("/v1/events/cookie", status_code=204, summary="Let an EventSource of this browser listen")
+async def give_cookie(
+    actor: NamedDependency[Actor], state: State, settings: NamedDependency[Settings]
+) -> Response[None]:
+    """For the stream alone, and no longer than the access token: an EventSource can send no header of ours."""
+    session_id = actor.as_person().session_id
+    tokens: AccessTokens = state.stream_tokens
+    token = tokens.issue(actor.account_id, cast("UUID", session_id), until=actor.expires_at)
+    cookie = Cookie(
+        key=COOKIE,
+        value=token.token,
+        path=STREAM,
+        max_age=max(1, int((token.expires_at - now()).total_seconds())),
+        httponly=True,
+        secure=settings.public_url.startswith("https:"),
+        samesite="strict",
+    )
+    return Response(None, cookies=[cookie])
+
+
 @get(
-    "/v1/events/stream",
+    STREAM,
     dependencies=FILTERED,
-    opt={"refusals": (410, 429)},
+    opt={"refusals": (410, 429)} | WITH_COOKIE,
     summary="What happens, as it happens: Server-Sent Events",
     responses={200: AS_IT_HAPPENS},
 )
@@ -116,4 +140,4 @@ async def _require_known(state: State, after: int, settings: Settings) -> None:
         await _start(session, after, settings)
 
 
-ROUTES = (list_events, stream_events)
+ROUTES = (list_events, give_cookie, stream_events)

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import uvicorn
 from litestar import Litestar
 
-from api.server import server_config
-from infra.listening import bound
+from tests.serving import served
 
 PATIENCE = 20.0
 STREAM = "/v1/events/stream"
@@ -21,15 +19,9 @@ STREAM = "/v1/events/stream"
 @contextlib.asynccontextmanager
 async def serving(app: Litestar) -> AsyncIterator[str]:
     """The address of an app whose resources are there already."""
-    config = server_config(app, app.state.settings)
-    config.lifespan = "off"
-    server, listener = uvicorn.Server(config), bound("127.0.0.1", 0)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]  # pytest's are its own
-    living = asyncio.create_task(server.serve(sockets=[listener]))
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app.state.streams.end_all("the test is over")
-    server.should_exit = True
-    await living
+    async with served(app) as address:
+        yield address
+        app.state.streams.end_all("the test is over")
 
 
 @dataclass

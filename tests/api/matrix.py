@@ -81,6 +81,7 @@ ROUTES = {
     "HEAD /s/{token}/content": Expected(public=True, ok=307),
     "GET /v1/events": Expected(scope=Scope.EVENTS_READ),
     "GET /v1/events/stream": Expected(scope=Scope.EVENTS_READ, endless=True),
+    "POST /v1/events/cookie": Expected(ok=204),
     "POST /v1/service-tokens": Expected(body={"name": "ci", "scopes": ["files:read"]}, ok=201),
     "GET /v1/service-tokens": Expected(),
     "GET /v1/service-tokens/{token_id}": Expected(),
