@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
+from api.live.streams import STOPPING
 from domain.files.model import Status
 from tests.database import Database
 from tests.factories import a_processing_file
@@ -110,3 +111,14 @@ async def test_a_worker_without_redis_still_handles_what_is_due(
     ) as running:
         await house.until(is_rejected, within=20)
         assert await ended(running) == 0
+
+
+async def test_a_stopping_api_ends_its_streams_with_a_word(house: House) -> None:
+    """A stream has no end of its own, and the server waits for every answer's end."""
+    await house.start("api")
+    async with house.http.stream("GET", "/v1/events/stream") as answer, asyncio.timeout(8):
+        lines = answer.aiter_lines()
+        assert await anext(lines) == ": waybill"
+        os.kill(house.supervisor.pid("api"), signal.SIGTERM)
+
+        assert f": {STOPPING}" in [line async for line in lines]
