@@ -79,6 +79,11 @@ format: $(READY) ## Format the code and mend what ruff can
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+.PHONY: asyncapi
+asyncapi: $(READY) ## Ask the official parser what it thinks of /asyncapi.json; needs node and npm
+	@npm install --no-save --no-package-lock --ignore-scripts --silent @asyncapi/parser@3
+	@$(BIN)/pytest tests/api/test_asyncapi.py -n 0 $(ARGS)
+
 .PHONY: check
 check: lint test ## Lint, then test
 

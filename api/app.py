@@ -17,7 +17,19 @@ from api.live.streams import Streams
 from api.liveness import Liveness
 from api.openapi import OPENAPI
 from api.problems import EXCEPTION_HANDLERS
-from api.routes import accounts, events, files, incoming, machines, service_tokens, sessions, shared, shares, uploads
+from api.routes import (
+    accounts,
+    descriptions,
+    events,
+    files,
+    incoming,
+    machines,
+    service_tokens,
+    sessions,
+    shared,
+    shares,
+    uploads,
+)
 from api.service_tokens import ServiceTokens
 from api.signing_keys import SigningKeys
 from api.tokens import AccessTokens
@@ -38,7 +50,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         route_handlers=[
             *(*accounts.ROUTES, *sessions.ROUTES, *service_tokens.ROUTES),
             *(*incoming.ROUTES, *uploads.ROUTES, *files.ROUTES, *shares.ROUTES, *shared.ROUTES),
-            *(*events.ROUTES, *machines.ROUTES),
+            *(*events.ROUTES, *machines.ROUTES, *descriptions.ROUTES),
         ],
         lifespan=[_resources],
         state=State({"settings": settings}),

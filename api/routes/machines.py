@@ -48,7 +48,10 @@ async def index(state: State) -> str:
     base = state.settings.public_url
     return (
         "Waybill: a file service in which every change is one transaction that tells the world what happened.\n\n"
-        f"  API description   {base}/schema/openapi.json\n"
+        f"  the API, to read  {base}/docs\n"
+        f"  for machines      {base}/schema/openapi.json\n"
+        f"  events, to read   {base}/asyncapi\n"
+        f"  for machines      {base}/asyncapi.json\n"
         f"  alive             {base}/health/live\n"
         f"  ready             {base}/health/ready\n"
     )

@@ -9,6 +9,7 @@ STREAM = "waybill:accounts"
 
 class AccountEvent(Event):
     account_id: UUID
+    """The account."""
 
     @property
     def subject(self) -> UUID:
@@ -21,7 +22,9 @@ class AccountRegistered(AccountEvent):
 
     account_id: UUID
     email: str
+    """The address that its owner gave, not verified yet."""
     name: str | None
+    """What its owner wants to be called; null where that was not said."""
 
 
 @event("account.verified", stream=STREAM)

@@ -11,15 +11,22 @@ STREAM = "waybill:files"
 
 @dataclass(frozen=True, kw_only=True)
 class FileEvent(Event):
-    """What every file event carries; `size` in bytes, `sha256` in hex, null while unknown."""
+    """What every file event carries: the file as it is after what happened."""
 
     file_id: UUID
+    """The file."""
     owner_id: UUID
+    """The account whose file it is."""
     name: str
+    """As the owner calls it now."""
     size: int
+    """In bytes."""
     content_type: str
+    """What the client said, then what was found in the bytes."""
     sha256: str | None
+    """In hex; null while unknown."""
     version: int
+    """Counts the changes of the file; its `ETag`."""
 
     @property
     def subject(self) -> UUID:
@@ -41,13 +48,15 @@ class FileRejected(FileEvent):
     """The bytes are not what was promised; they are removed."""
 
     reason: str
+    """`size_mismatch`, `checksum_mismatch`, `object_missing`, `too_large` or `type_not_allowed`."""
 
 
 @event("file.updated", stream=STREAM)
 class FileUpdated(FileEvent):
-    """The owner changed what is said of the file; `changed` names the fields, as `PATCH` does."""
+    """The owner changed what is said of the file."""
 
     changed: list[str]
+    """Names of fields, as `PATCH` calls them."""
 
 
 @event("file.indexed", stream=STREAM)
@@ -99,6 +108,7 @@ class FileExpired(FileEvent):
     """The file's time is over, or that of its upload; its bytes are removed."""
 
     expires_at: datetime
+    """When its time was over."""
 
 
 @event("file.delete_requested", stream=STREAM)

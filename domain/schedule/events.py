@@ -13,10 +13,12 @@ TICKS = UUID("6f1de0a6-5d0c-5b7e-9d0e-7a1c2d3e4f50")
 
 @dataclass(frozen=True, kw_only=True)
 class Tick(Event):
-    """What every tick says: for when it is due; one with much to do goes on in further parts."""
+    """What every tick says."""
 
     due_at: datetime
+    """The time of the clock that it is for."""
     part: int = 0
+    """0 for the tick itself; further ones go on with what one transaction could not do."""
 
     @property
     def subject(self) -> UUID:
