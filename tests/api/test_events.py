@@ -1,9 +1,14 @@
 """The past over HTTP: own events alone, page by page, and never a gap that nobody is told of."""
 
+import json
 from typing import Any
 from uuid import UUID
 
 import pytest
+from cloudevents.core.base import BaseCloudEvent
+from cloudevents.core.bindings.http import HTTPMessage, from_binary
+from cloudevents.core.formats.json import JSONFormat
+from redis.asyncio import Redis
 
 from domain.accounts.events import AccountVerified
 from domain.actor import Scope
@@ -147,3 +152,23 @@ async def test_whoever_has_seen_everything_has_missed_nothing(client: Client, hi
     await history.database.execute("DELETE FROM outbox WHERE position < 6")
 
     assert await positions(client, "after=6") == []
+
+
+async def test_the_official_sdk_reads_what_we_tell_and_what_we_append(client: Client, redis: Redis) -> None:
+    """One JSON object over HTTP; in a stream, where attributes stand beside the data, what HTTP calls headers."""
+    events = (await client.get("/v1/events?type=file.*")).json()["items"]
+    told = [JSONFormat().read(None, json.dumps(event)) for event in events]
+    entries: Any = await redis.xrange("waybill:files")
+    read = [_as_http(fields) for _, fields in entries if fields[b"sequence"] != b"2"]
+
+    assert [event.get_id() for event in told] == [event.get_id() for event in read] != []
+    for one, other in zip(told, read, strict=True):
+        assert one.get_attributes() == other.get_attributes()
+        assert one.get_data() == other.get_data()
+
+
+def _as_http(fields: dict[bytes, bytes]) -> BaseCloudEvent:
+    attributes = {name.decode(): value.decode() for name, value in fields.items()}
+    data, content_type = attributes.pop("data").encode(), attributes.pop("datacontenttype")
+    headers = {f"ce-{name}": value for name, value in attributes.items()} | {"content-type": content_type}
+    return from_binary(HTTPMessage(headers, data), JSONFormat())
