@@ -12,6 +12,7 @@ from litestar.routes import HTTPRoute
 
 from api.auth import PUBLIC
 from api.commands import CHANGING
+from api.docs.examples import ID, add_examples
 from api.limits import SHARE_PASSWORD_HEADER
 from api.problems import HTTP_SLUGS, MEDIA_TYPE
 from api.requests import FilePart, FormFields
@@ -74,6 +75,7 @@ def described(app: Litestar, schema: dict[str, Any]) -> dict[str, Any]:
             _describe_put(operation)
         elif handler.opt.get("streamed"):
             _describe_form(operation, components["schemas"])
+        add_examples(operation, components["schemas"])
     return schema
 
 
@@ -106,8 +108,18 @@ def _describe(operation: dict[str, Any], opt: dict[str, Any], method: str) -> No
 
 
 def _problem(status: int) -> dict[str, Any]:
-    title = HTTP_SLUGS.get(status, ("", "The present state does not allow this"))[1]
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    slug, title = HTTP_SLUGS[status]
+    problem = {
+        "type": f"/problems/{slug}",
+        "title": title,
+        "status": status,
+        "detail": title,
+        "instance": "/v1/files",
+        "request_id": ID,
+    }
+    if status == 422:  # noqa: PLR2004
+        problem["errors"] = [{"field": "name", "message": "Expected `str` of length >= 1"}]
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": problem}}
     return {"description": title, "content": content}
 
 

@@ -46,6 +46,8 @@ HTTP_SLUGS = {
     403: ("forbidden", "You may not do this"),
     404: ("not-found", "There is no such thing"),
     405: ("method-not-allowed", "This cannot be done here"),
+    409: ("conflict", "The present state does not allow this"),
+    410: ("gone", "This is gone"),
     412: ("stale", "It has changed since you read it"),
     413: ("too-large", "This is too large"),
     415: ("unsupported-media-type", "This media type is not taken here"),

@@ -25,7 +25,16 @@ BY_NAME: Mapping[str, Any] = {
     "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     "user_agent": "Mozilla/5.0",
     "next_cursor": None,
+    "token": "an opaque text",
+    "url": "https://s3.example.com/waybill/…",
+    "expires_in": 3600,
+    "message": "Here it is",
 }
+NAMES = {
+    **dict.fromkeys(("Registration", "ProfileChange", "AccountView", "MeView"), "Ada"),
+    **dict.fromkeys(("NewServiceToken", "NewServiceTokenView", "ServiceTokenView"), "ci"),
+}
+"""What whatever is described by one of these is called; anything else is called like a file."""
 BY_FORMAT = {"uuid": ID, "date-time": TIME, "uri": "https://files.example.com", "binary": "…"}
 BY_TYPE: Mapping[str, Any] = {"string": "a text", "integer": 1, "number": 0.5, "boolean": True, "null": None}
 
@@ -50,7 +59,8 @@ def _by_type(schema: Mapping[str, Any], schemas: Mapping[str, Any] | None, name:
     types = schema.get("type", "string")
     type_ = types if isinstance(types, str) else next(each for each in types if each != "null")
     if type_ == "object":
-        return {key: example(each, schemas, key) for key, each in schema.get("properties", {}).items()}
+        found = {key: example(each, schemas, key) for key, each in schema.get("properties", {}).items()}
+        return found | ({"name": NAMES[title]} if (title := schema.get("title")) in NAMES else {})
     if type_ == "array":
         return [example(schema.get("items", {}), schemas, name)]
     if schema.get("format") in BY_FORMAT:
@@ -67,3 +77,14 @@ def with_examples(schema: dict[str, Any]) -> dict[str, Any]:
         for name, each in schema.get("properties", {}).items()
     }
     return {**schema, "properties": properties}
+
+
+def add_examples(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """To what a request has to have, and to what it is answered."""
+    for parameter in operation.get("parameters", ()):
+        if parameter.get("required"):
+            parameter["example"] = example(parameter["schema"], schemas, parameter["name"])
+    bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+    for media_type in (each for body in bodies for each in body.get("content", {}).values()):
+        if "example" not in media_type and media_type.get("schema"):
+            media_type["example"] = example(media_type["schema"], schemas)
