@@ -14,6 +14,7 @@ from api.auth import PUBLIC
 from api.commands import CHANGING
 from api.docs.examples import ID, add_examples
 from api.limits import SHARE_PASSWORD_HEADER
+from api.paging import LAST_POSITION
 from api.problems import HTTP_SLUGS, MEDIA_TYPE
 from api.requests import FilePart, FormFields
 
@@ -70,6 +71,7 @@ def described(app: Litestar, schema: dict[str, Any]) -> dict[str, Any]:
     components.setdefault("schemas", {})["Problem"] = PROBLEM
     for operation, handler, method in _operations(app, schema):
         _describe(operation, handler.opt, method)
+        _mend(operation)
         _refuse_unknown_fields(operation, components["schemas"])
         if handler.opt.get("raw_body"):
             _describe_put(operation)
@@ -105,6 +107,18 @@ def _describe(operation: dict[str, Any], opt: dict[str, Any], method: str) -> No
     statuses |= {429} if opt.get("limits") else set()
     statuses |= set(opt.get("refusals", ()))
     operation["responses"] |= {str(status): _problem(status) for status in sorted(statuses)}
+
+
+def _mend(operation: dict[str, Any]) -> None:
+    """What Litestar says and does not mean: a parameter that is null, none below 0, and a body of no content."""
+    for parameter in operation["parameters"]:
+        schema = parameter["schema"]
+        if branches := [each for each in schema.get("oneOf", ()) if each != {"type": "null"}]:
+            del schema["oneOf"]
+            schema |= branches[0] if len(branches) == 1 else {"oneOf": branches}
+        if schema.get("maximum") == LAST_POSITION:
+            schema.setdefault("minimum", 0)
+    operation["responses"].get("204", {}).pop("content", None)
 
 
 def _problem(status: int) -> dict[str, Any]:

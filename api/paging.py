@@ -16,7 +16,8 @@ T = TypeVar("T")
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 Cursor = Annotated[str | None, QueryParameter(max_length=5000)]
 """Its longest holds a name."""
-Position = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+LAST_POSITION = 2**63 - 1
+Position = Annotated[int, msgspec.Meta(ge=0, le=LAST_POSITION)]
 """Postgres's bigint."""
 
 

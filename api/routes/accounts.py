@@ -72,6 +72,7 @@ async def close_me(actor: NamedDependency[Actor], transaction: NamedDependency[A
     "/v1/password-resets",
     status_code=202,
     opt=PUBLIC | PASSWORD_RESET,
+    media_type=MediaType.TEXT,
     summary="Ask for a mail with which to set another password",
 )
 async def request_password_reset(

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth import COOKIE, WITH_COOKIE
 from api.live.response import EventStream
 from api.live.streams import Streams
-from api.paging import Cursor, Limit, Position, next_link, read_cursor, write_cursor
+from api.paging import LAST_POSITION, Cursor, Limit, Position, next_link, read_cursor, write_cursor
 from api.searching import VISIBLE_ASCII
 from api.tokens import AccessTokens
 from api.views import CloudEventView, EventFeedPage
@@ -27,7 +27,6 @@ from outbox.feed import Filter, before_the_oldest, is_expired, page
 from outbox.message import structured_event
 
 STREAM = "/v1/events/stream"
-LAST_POSITION = 2**63 - 1
 
 After = Annotated[int | None, QueryParameter(ge=0, le=LAST_POSITION)]
 LastEventId = Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0, le=LAST_POSITION)]
