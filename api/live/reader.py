@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from api.live.frames import frame
 from api.live.subscriber import Subscriber
 from infra.database import DatabaseUnreachable
+from infra.telemetry import one_line
 from outbox.feed import EVERYTHING, newest, page
 from outbox.session import Sessions
 
@@ -64,7 +65,10 @@ class LiveReader:
             try:
                 seconds = 0.0 if await self._read() else IDLE_SECONDS
             except UNREADABLE as error:
-                log.warning("events.unreachable", error=f"{type(error).__name__}: {error}".partition("\n")[0])
+                log.warning("events.unreachable", error=one_line(error))
+                seconds = RETRY_SECONDS
+            except Exception:
+                log.exception("events.reader_failed")  # whoever listens would wait for ever if it ended
                 seconds = RETRY_SECONDS
             await asyncio.sleep(seconds)
 

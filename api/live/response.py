@@ -13,6 +13,7 @@ from api.live.frames import HEARTBEAT, farewell, frames, opening
 from api.live.reader import UNREADABLE
 from api.live.streams import Streams
 from api.live.subscriber import Subscriber
+from infra.telemetry import one_line
 from outbox.feed import Page, page
 
 log = structlog.get_logger(__name__)
@@ -61,7 +62,7 @@ class EventStream(ASGIResponse):
             async for chunk in self._past():
                 yield chunk
         except UNREADABLE as error:
-            log.warning("events.unreachable", error=f"{type(error).__name__}: {error}".partition("\n")[0])
+            log.warning("events.unreachable", error=one_line(error))
             yield farewell(AWAY)
             return
         async for chunk in self._present():
