@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from litestar import Litestar
 from redis.asyncio import Redis
@@ -149,6 +150,22 @@ async def test_who_reads_too_slowly_is_let_go_and_told_to_resume(
 
     assert subscriber.TOO_SLOW in listener.comments
     assert ids(told) == list(range(1, 10))
+
+
+async def test_who_takes_nothing_at_all_is_given_up(
+    base_url: str, app: Litestar, client: Client, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response, "SEND_SECONDS", 0.2)
+    await history.publish(*(a_file_uploaded(owner_id=client.account.id, name="x" * 20_000) for _ in range(1000)))
+    url = httpx.URL(base_url)
+    _, writer = await asyncio.open_connection(url.host, url.port, limit=1)
+    head = f"GET {STREAM} HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 0\r\n"
+    writer.write(f"{head}Authorization: {client.headers['Authorization']}\r\n\r\n".encode())
+    async with asyncio.timeout(PATIENCE):
+        for there in (True, False):
+            while bool(len(app.state.streams)) != there:  # noqa: ASYNC110 - a server sets no event
+                await asyncio.sleep(0.01)
+    writer.transport.abort()
 
 
 async def test_a_comment_now_and_then_keeps_the_line_open(listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
