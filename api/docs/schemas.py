@@ -1,7 +1,7 @@
 """The schema of each event's data: msgspec's, which writes it, with the sentence of every field."""
 
 from datetime import datetime
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -21,5 +21,6 @@ def _schema(event_type: type) -> dict[str, Any]:
     for name, type_ in get_type_hints(event_type).items():
         if field := found["properties"].get(name):
             field |= {"description": told[name]} if name in told else {}
-            field |= {"format": "date-time"} if type_ is datetime else {}
+            for each in field.get("anyOf", [field]) if datetime in (type_, *get_args(type_)) else ():
+                each.update({"format": "date-time"} if each["type"] == "string" else {})
     return found

@@ -68,14 +68,19 @@ class FileIndexed(FileEvent):
 class FileShared(FileEvent):
     """Whoever has a link, and the password if there is one, can download the file as long as the share holds.
 
-    It ends with its file, which tells of that itself. `recipients` is how many get a link by mail.
+    It ends with its file, which tells of that itself.
     """
 
     share_id: UUID
+    """The share."""
     expires_at: datetime | None
+    """When it ends by itself; null for not before its file."""
     max_downloads: int | None
+    """How often its links work; null for as often as anybody likes."""
     has_password: bool
+    """Whether one is asked for."""
     recipients: int
+    """How many get a link by mail."""
 
 
 @event("file.share_revoked", stream=STREAM)
@@ -83,17 +88,17 @@ class FileShareRevoked(FileEvent):
     """The owner ended a share: its links lead nowhere."""
 
     share_id: UUID
+    """The share."""
 
 
 @event("file.downloaded", stream=STREAM)
 class FileDownloaded(FileEvent):
-    """Somebody was given a short-lived URL to the bytes; whether they came for all of them, only S3 knows.
-
-    `share_id` is null where the owner came; `downloads` is the count of the share's, this one included.
-    """
+    """Somebody was given a short-lived URL to the bytes; whether they came for all of them, only S3 knows."""
 
     share_id: UUID | None
+    """Null where the owner came."""
     downloads: int | None
+    """The count of the share's, this one included; null where the owner came."""
 
 
 @event("file.expiring", stream=STREAM)

@@ -98,7 +98,10 @@ ROUTES = {
     "GET /schema/{path}": Expected(public=True),
     "GET /schema/openapi.json": Expected(public=True),
 }
-UNDESCRIBED = {name for name in ROUTES if name.startswith("GET /schema")} | {"GET /", "POST /s/{token}"}
+UNDESCRIBED = {name for name in ROUTES if name.startswith(("GET /schema", "GET /docs", "GET /asyncapi"))} | {
+    "GET /",
+    "POST /s/{token}",
+}
 """For people, and for those who read the description itself."""
 JSON_ROUTES = [name for name, route in ROUTES.items() if route.body is not None]
 PRIVATE_ROUTES = [name for name, route in ROUTES.items() if not route.public]

@@ -22,9 +22,6 @@ from tests.factories import a_pending_file, an_available_file
 
 Thing = Callable[[Client, Database, Storage], Awaitable[object]]
 NAMES = [name for name in ROUTES if name not in UNDESCRIBED]
-PAGES = ("GET /schema", "GET /docs", "GET /asyncapi")
-NAMES = [name for name in ROUTES if not name.startswith(PAGES) and name != "GET /"]
-"""Of the description; pages and descriptions themselves are not in it."""
 
 
 async def a_file(client: Client, database: Database, storage: Storage) -> object:
