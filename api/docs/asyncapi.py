@@ -4,7 +4,9 @@ FastStream describes one message for a stream, and its schemas know no null; so 
 """
 
 import functools
+import inspect
 import operator
+import sys
 from typing import Any
 
 from faststream.redis import RedisBroker
@@ -12,17 +14,9 @@ from faststream.specification import AsyncAPI
 
 from api.docs.examples import example, with_examples
 from api.docs.schemas import event_schemas
-from domain.accounts import events as accounts
 from domain.catalogue import CATALOGUE, STREAMS
-from domain.files import events as files
-from domain.schedule import events as schedule
 from outbox.message import SOURCE
 
-ABOUT = {
-    files.STREAM: "What happens to files. Subject and partition key: the file's id.",
-    accounts.STREAM: "What happens to accounts. Subject and partition key: the account's id.",
-    schedule.STREAM: "Ticks of the clock. Subject and partition key: the tick itself.",
-}
 ENTRY = """\
 Redis Streams, one key each: read with XREADGROUP, as many groups as you like, created from `0`. An entry's id is
 `<position>-0`; it is a flat map of text, a CloudEvent 1.0 in binary mode: the headers below are fields of it, and so is
@@ -75,7 +69,7 @@ def _from_faststream() -> dict[str, Any]:
 def _channel(channel: dict[str, Any], stream: str) -> dict[str, Any]:
     types = sorted(name for name, each in CATALOGUE.items() if each.stream == stream)
     return channel | {
-        "description": ABOUT[stream],
+        "description": inspect.getdoc(sys.modules[CATALOGUE[types[0]].__module__]),
         "servers": [{"$ref": "#/servers/redis"}],
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in types},
     }

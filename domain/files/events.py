@@ -106,6 +106,7 @@ class FileExpiring(FileEvent):
     """The file's time is over within a day, unless it is prolonged: then it is told again, in its new last day."""
 
     expires_at: datetime
+    """When its time is over."""
 
 
 @event("file.expired", stream=STREAM)

@@ -10,12 +10,16 @@ STREAM = "waybill:storage"
 
 @dataclass(frozen=True, kw_only=True)
 class LeftoverEvent(Event):
-    """Where in S3 it was, and why it was nobody's: `no_file` or `not_needed`."""
+    """Where in S3 it was, and why it was nobody's."""
 
     file_id: UUID
+    """The file that it was made for, be there one or not."""
     bucket: str
+    """Where it was."""
     key: str
+    """Its name in the bucket."""
     reason: str
+    """Why it was nobody's: `no_file` or `not_needed`."""
 
     @property
     def subject(self) -> UUID:
@@ -24,9 +28,10 @@ class LeftoverEvent(Event):
 
 @event("storage.object_removed", stream=STREAM)
 class ObjectRemoved(LeftoverEvent):
-    """An object that no file had any use for is gone; `size` in bytes."""
+    """An object that no file had any use for is gone."""
 
     size: int
+    """In bytes."""
 
 
 @event("storage.upload_aborted", stream=STREAM)
