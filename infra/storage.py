@@ -24,6 +24,10 @@ class ObjectMissing(StorageError):
     """There is no such object or upload."""
 
 
+PAGE = 1000
+"""Objects in one listing; S3 gives no more."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A part that S3 has received; `size` in bytes."""
@@ -154,9 +158,10 @@ class Storage:
             return
 
     async def objects(self, prefix: str, *, after: str = "") -> tuple[list[Object], bool]:
-        """The next thousand objects behind a key, in the order of their keys, and whether there are more."""
+        """The next page of objects behind a key, in the order of their keys, and whether there are more."""
+        asked = {"Bucket": self.bucket, "Prefix": prefix, "StartAfter": after, "MaxKeys": PAGE}
         async with _s3_errors():
-            page = await self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, StartAfter=after)
+            page = await self.client.list_objects_v2(**asked)
         found = [Object(each["Key"], each["Size"], each["LastModified"]) for each in page.get("Contents", ())]
         return found, bool(page["IsTruncated"])
 

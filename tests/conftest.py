@@ -28,8 +28,14 @@ __all__ = ["any_storage", "chromium", "moto", "page"]
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
 """The tests lose nothing in a power cut; whoever runs Waybill does, so nothing else turns these off."""
+LONGEST = frozenset({"journey", "model"})
 passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 """Fifty times as cheap; processes of our own, and tests/bench, hash as everybody does."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker is left with it in the end."""
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
 
 
 @pytest.hookimpl(wrapper=True)

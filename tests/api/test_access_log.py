@@ -44,10 +44,12 @@ async def test_a_request_is_one_line(client: Client, database: Database, lines: 
 
 async def test_unknown_paths_and_refusals_are_in_it(anonymous: httpx.AsyncClient, lines: list[Any]) -> None:
     await anonymous.get("/s/some-secret-token")
+    await anonymous.get("/nowhere/some-secret-token")
     await anonymous.get("/v1/files")
     await anonymous.patch("/v1/files")
 
     assert [(line["route"], line["status"], line["actor"]) for line in lines] == [
+        ("/s/{token}", 404, None),
         (None, 404, None),
         ("/v1/files", 401, None),
         (None, 405, None),

@@ -21,7 +21,7 @@ ADD CONSTRAINT fails_at_once CHECK (name <> 'fails at once')
 """
 
 
-@pytest.mark.parametrize("log_format", ["json", "console"])
+@pytest.mark.parametrize("log_format", ["json", pytest.param("console", marks=pytest.mark.slow)])
 async def test_no_secret_is_ever_written(log_format: str, house: House, environment: Mapping[str, str]) -> None:
     house.programs = replace(house.programs, env={**house.programs.env, "WAYBILL_LOG_FORMAT": log_format})
     await house.database.execute(FAILING)

@@ -26,7 +26,6 @@ from tests.model.effect import KINDS, an_effect
 from tests.model.world import ARCHIVE, World
 
 BOUNDED = settings(
-    max_examples=30,
     stateful_step_count=25,
     derandomize=True,
     deadline=None,
@@ -137,6 +136,7 @@ async def world(request: pytest.FixtureRequest, database: Database, redis: Redis
         await connection.close()
 
 
-def test_at_rest_every_promise_is_kept(world: World, loop: asyncio.AbstractEventLoop) -> None:
+@pytest.mark.parametrize("examples", [8, pytest.param(60, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+def test_at_rest_every_promise_is_kept(world: World, loop: asyncio.AbstractEventLoop, examples: int) -> None:
     machine: Any = partial(Machine, world, loop)
-    run_state_machine_as_test(machine, settings=BOUNDED)
+    run_state_machine_as_test(machine, settings=settings(BOUNDED, max_examples=examples))
