@@ -16,7 +16,7 @@ PREFIX = "WAYBILL_"
 DATA_DIR_VARIABLE = "WAYBILL_DATA_DIR"
 DEFAULT_DATA_DIR = Path(".waybill")
 
-LISTS = frozenset({"allowed_types", "cors_origins", "trusted_proxies"})
+LISTS = frozenset({"allowed_types", "cors_origins", "event_readers", "trusted_proxies"})
 SECRETS = frozenset({"local_key", "secret_key", "database_url", "redis_url", "smtp_url"})
 
 Positive = Annotated[int, Meta(gt=0)]
@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     public_url: HttpUrl = "http://127.0.0.1:8000"
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[Origin, ...] = ()
+    event_readers: tuple[str, ...] = ()
     rate_limit_scale: Annotated[float, Meta(gt=0)] = 1.0
     local_key: Annotated[str, Meta(pattern=r"^k4\.local\.")] | None = None
     local_key_file: str | None = None

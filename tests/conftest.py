@@ -75,14 +75,20 @@ async def template(stack: EmbeddedStack) -> str:
     return "waybill"
 
 
+@pytest.fixture(scope="session")
+async def admin(stack: EmbeddedStack) -> AsyncIterator[asyncpg.Connection]:
+    """Makes and drops databases."""
+    connection = await asyncpg.connect(stack.environment["WAYBILL_DATABASE_URL"].replace("/waybill?", "/postgres?"))
+    yield connection
+    await connection.close()
+
+
 @pytest.fixture
-async def environment(stack: EmbeddedStack, template: str) -> AsyncIterator[dict[str, str]]:
+async def environment(stack: EmbeddedStack, template: str, admin: asyncpg.Connection) -> AsyncIterator[dict[str, str]]:
     """The stack's environment, with a fresh database; retries and leases are short, rate limits are wide."""
     name = f"test_{uuid4().hex}"
-    admin_url = stack.environment["WAYBILL_DATABASE_URL"].replace("/waybill?", "/postgres?")
-    admin = await asyncpg.connect(admin_url)
     await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE {template} STRATEGY FILE_COPY')
-    url = admin_url.replace("/postgres?", f"/{name}?")
+    url = stack.environment["WAYBILL_DATABASE_URL"].replace("/waybill?", f"/{name}?")
     yield stack.environment | {
         "WAYBILL_DATABASE_URL": url,
         "WAYBILL_RETRY_BASE_SECONDS": "0.01",
@@ -91,7 +97,6 @@ async def environment(stack: EmbeddedStack, template: str) -> AsyncIterator[dict
     }
     found = await found_in_database(url)
     await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
     assert found == [], "secrets were stored"
 
 

@@ -15,6 +15,7 @@ from api.requests import NewServiceToken
 from api.service_tokens import ServiceTokens
 from api.signing_keys import SigningKeys
 from api.views import KeysView, KeyView, NewServiceTokenView, ServiceTokenPage, ServiceTokenView
+from domain.accounts.model import normal_email
 from domain.actor import Actor
 from domain.service_tokens.commands import (
     CreateServiceToken,
@@ -24,6 +25,7 @@ from domain.service_tokens.commands import (
 )
 from domain.service_tokens.queries import own_service_token, own_service_tokens, published_keys
 from infra.paserk import public_half
+from infra.settings import Settings
 
 CACHED_SECONDS = 300
 """Whoever verifies fetches the keys again this often, and whenever a token names one that they do not know."""
@@ -34,6 +36,7 @@ async def make_service_token(
     data: JSONBody[NewServiceToken],
     actor: NamedDependency[Actor],
     transaction: NamedDependency[AsyncSession],
+    settings: NamedDependency[Settings],
     state: State,
 ) -> NewServiceTokenView:
     actor.as_person()
@@ -45,6 +48,7 @@ async def make_service_token(
         scopes=frozenset(data.scopes),
         kid=public_half(key).to_paserk_id(),
         expires_at=data.expires_at,
+        event_readers=frozenset(map(normal_email, settings.event_readers)),
     )
     made = await create_service_token(transaction, actor, command)
     return NewServiceTokenView.of(made, token=tokens.issue(made, key))

@@ -14,6 +14,7 @@ from domain.actor import Actor, Scope
 from domain.aggregate import now
 from domain.errors import Invalid
 from domain.service_tokens.model import (
+    NoEventReader,
     ServiceToken,
     ServiceTokenNotFound,
     SigningKey,
@@ -45,6 +46,8 @@ class CreateServiceToken:
     scopes: frozenset[Scope]
     kid: str
     expires_at: datetime | None = None
+    event_readers: frozenset[str] = frozenset()
+    """Addresses whose accounts may read everybody's events; where none is named, all may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +62,10 @@ async def register_key(session: AsyncSession, command: RegisterKey) -> None:
 
 
 async def create_service_token(session: AsyncSession, actor: Actor, command: CreateServiceToken) -> ServiceToken:
-    """Raises PersonOnly, AccountClosed, SessionEnded, Invalid, TooManyServiceTokens, SigningKeyRetired."""
+    """Make a token, which its key has to sign yet.
+
+    Raises PersonOnly, AccountClosed, SessionEnded, Invalid, NoEventReader, TooManyServiceTokens, SigningKeyRetired.
+    """
     account_id = actor.as_person().account_id
     moment = now()
     expires_at = command.expires_at or moment + DEFAULT_LIFETIME
@@ -69,6 +75,8 @@ async def create_service_token(session: AsyncSession, actor: Actor, command: Cre
         raise Invalid("must name a scope", field="scopes")
     living = await _living(session, account_id)
     await require_session(session, actor)
+    if Scope.EVENTS_READ in command.scopes and command.event_readers:
+        await _require_reader(session, account_id, command.event_readers)
     if living >= MAX_LIVING:
         raise TooManyServiceTokens
     await _require_in_use(session, command.kid)
@@ -98,6 +106,13 @@ async def retire_all_but(session: AsyncSession, kid: str) -> None:
     await session.execute(keys.values(retired_at=now()))
     tokens = update(ServiceToken).where(ServiceToken.kid != kid, ServiceToken.revoked_at.is_(None))
     await session.execute(tokens.values(revoked_at=now()))
+
+
+async def _require_reader(session: AsyncSession, account_id: UUID, readers: frozenset[str]) -> None:
+    """Whoever only says that an address is theirs is nobody yet. Raises NoEventReader."""
+    account = await session.get_one(Account, account_id)
+    if not account.is_verified or account.email not in readers:
+        raise NoEventReader
 
 
 async def _require_in_use(session: AsyncSession, kid: str) -> None:

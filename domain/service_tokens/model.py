@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.actor import Scope
 from domain.aggregate import Base, new_id, now
-from domain.errors import Busy, Conflict, NotFound
+from domain.errors import Busy, Conflict, Forbidden, NotFound
 
 
 class ServiceTokenNotFound(NotFound):
@@ -24,6 +24,12 @@ class TooManyServiceTokens(Conflict):
     """There are too many service tokens; revoke some first."""
 
     slug = "too-many-service-tokens"
+
+
+class NoEventReader(Forbidden):
+    """Everybody's events are for those whom the operator has named."""
+
+    slug = "no-event-reader"
 
 
 class SigningKeyRetired(Busy):

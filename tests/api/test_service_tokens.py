@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import time_machine
 from cryptography.exceptions import InvalidSignature
@@ -320,3 +321,19 @@ async def test_invented_keys_cost_one_query_in_a_second(
         assert_problem(await ask(anonymous, f"Bearer {token}"), 401, "bad-token")
 
     assert len(asked) == 1
+
+
+async def test_everybodys_events_are_for_those_whom_the_operator_names(
+    client: Client, stranger: Client, app: Litestar, database: Database
+) -> None:
+    app.state.settings = msgspec.structs.replace(
+        app.state.settings, event_readers=(str(client.account.email).upper(), str(stranger.account.email))
+    )
+    await database.execute("UPDATE accounts SET verified_at = now() WHERE id = :id", id=client.account.id)
+    reader = READER | {"scopes": ["events:read"]}
+
+    assert (await client.post("/v1/service-tokens", json=reader)).status_code == 201
+    assert_problem(await stranger.post("/v1/service-tokens", json=reader), 403, "no-event-reader")
+    assert (await stranger.post("/v1/service-tokens", json=READER)).status_code == 201
+    app.state.settings = msgspec.structs.replace(app.state.settings, event_readers=("somebody@else.example",))
+    assert_problem(await client.post("/v1/service-tokens", json=reader), 403, "no-event-reader")
