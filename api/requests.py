@@ -1,6 +1,6 @@
 """What comes in, as JSON or as a form: it is checked here, at the edge."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
@@ -172,16 +172,21 @@ class FileChanges(Request):
         if self.metadata is not UNSET:
             metadata.checked(self.metadata)
         if self.expires_at:
-            _within_reason(self.expires_at)
+            self.expires_at = _within_reason(self.expires_at)
         return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not UNSET}
 
 
-def _within_reason(moment: datetime) -> None:
+def _within_reason(moment: datetime) -> datetime:
+    """In UTC, as everybody is told of it. Raises Invalid."""
     if not abs(moment - now()) < MAX_LIFETIME:
         raise Invalid("must be within 100 years", field="expires_at")
+    return moment.astimezone(UTC)
 
 
 def _in_the_future(moment: datetime | None) -> datetime | None:
-    if moment is not None and not timedelta(0) < moment - now() < MAX_LIFETIME:
+    """In UTC, as everybody is told of it. Raises Invalid."""
+    if moment is None:
+        return None
+    if not timedelta(0) < moment - now() < MAX_LIFETIME:
         raise Invalid("must be in the future, within 100 years", field="expires_at")
-    return moment
+    return moment.astimezone(UTC)

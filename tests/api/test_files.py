@@ -126,6 +126,22 @@ async def test_a_files_time_can_be_prolonged_ended_and_unlimited(client: Client,
     assert_problem(await client.patch(path, json={"expires_at": None}), 410, "file-gone")
 
 
+async def test_a_time_of_another_zone_is_told_in_utc_from_the_first_answer_on(
+    client: Client, database: Database
+) -> None:
+    file = await database.save(an_available_file(owner_id=client.account.id))
+    there, here = {"expires_at": "2040-01-01T00:00:00-08:00"}, "2040-01-01T08:00:00Z"
+
+    answers = [
+        (await client.post("/v1/uploads", json={"name": "a", "size": 1} | there)).json()["file"],
+        (await client.post("/v1/files", files={"file": ("a", b"a")}, data=there)).json(),
+        (await client.post(f"/v1/files/{file.id}/shares", json=there)).json(),
+        (await client.patch(f"/v1/files/{file.id}", json=there)).json(),
+    ]
+
+    assert [answer["expires_at"] for answer in answers] == [here] * 4
+
+
 async def test_what_has_no_file_behind_it_cannot_be_changed(client: Client, database: Database) -> None:
     owner_id = client.account.id
     over = an_available_file(owner_id=owner_id, expires_at=now() - timedelta(seconds=1))
