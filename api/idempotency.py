@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.answers import Answer
 from api.bodies import HashedBody
+from api.form_digest import digest_of
 from api.limits import client_address, within_limits
 from api.records import actor_name, record
 from domain.accounts import passwords
@@ -76,8 +77,9 @@ class Keyed:
     def __init__(self, scope: HTTPScope, session: AsyncSession, key: str) -> None:
         self._scope, self._session, self._key = scope, session, key
         self._ring: KeyRing = scope["litestar_app"].state.local_keys
-        self._body = HashedBody(hashlib.blake2b(digest_size=32))
-        self._body.add(f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n")
+        digest = hashlib.blake2b(f"{scope['method']} {scope['path']}?".encode(), digest_size=32)
+        digest.update(scope["query_string"] + b"\n")
+        self._body = HashedBody(digest if _is_raw(scope) else digest_of(Headers.from_scope(scope), digest))
 
     async def run(self, receive: Receive, app: ASGIApp) -> Answer:
         """What is true once the caller has committed. Raises StillRunning, IdempotencyKeyReused, Forgotten."""
@@ -163,6 +165,11 @@ class Keyed:
         if undo is not None:
             await undo()
         return self._again(earlier)
+
+
+def _is_raw(scope: HTTPScope) -> bool:
+    """Whether the body is a file, byte by byte, whatever its type."""
+    return bool(scope["route_handler"].opt.get("raw_body"))
 
 
 def _keyed(value: bytes, key: KeyInterface) -> bytes:

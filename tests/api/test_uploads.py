@@ -126,6 +126,18 @@ async def test_a_streamed_upload_with_the_same_key_is_stored_once(client: Client
     assert len(await database.rows("SELECT 1 FROM files")) == 1
 
 
+async def test_a_form_with_the_same_key_is_the_same_form_behind_another_boundary(client: Client) -> None:
+    """Clients make a new boundary each time they send a form."""
+    key, form = {"Idempotency-Key": "k-3"}, {"file": ("a", b"\r\n--" * 100_000)}
+
+    first, second = [await client.post("/v1/files", files=form, data={"tags": "a"}, headers=key) for _ in range(2)]
+    other = await client.post("/v1/files", files=form, data={"tags": "b"}, headers=key)
+
+    assert (first.status_code, second.status_code, other.status_code) == (202, 202, 422)
+    assert first.request.headers["Content-Type"] != second.request.headers["Content-Type"]
+    assert (first.json(), second.headers["Idempotent-Replayed"]) == (second.json(), "true")
+
+
 async def test_a_key_of_another_account_is_another_key(client: Client, stranger: Client) -> None:
     key = {"Idempotency-Key": "k-1"}
     answers = [
