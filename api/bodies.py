@@ -39,8 +39,14 @@ class JsonRequest(Request[Any, Any, Any]):
 
 
 async def takes_json(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """A body is taken for JSON only if it says that it is, and if there is one. Raises UnsupportedType, Unparsable."""
-    if not isinstance(connection, Request) or getattr(handler, "parsed_data_field", None) is None:
+    """A body is taken for JSON only if it says that it is, and if there is one. Raises UnsupportedType, Unparsable.
+
+    Where it has a default, it may be left out.
+    """
+    field = getattr(handler, "parsed_data_field", None)
+    if not isinstance(connection, Request) or field is None:
+        return
+    if not field.is_required and not await connection.body():
         return
     media_type = connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":

@@ -73,6 +73,8 @@ def described(app: Litestar, schema: dict[str, Any]) -> dict[str, Any]:
         _describe(operation, handler.opt, method)
         _mend(operation)
         _refuse_unknown_fields(operation, components["schemas"])
+        if (field := handler.parsed_data_field) is not None:
+            operation["requestBody"]["required"] = field.is_required
         if handler.opt.get("raw_body"):
             _describe_put(operation)
         elif handler.opt.get("streamed"):
@@ -141,6 +143,7 @@ def _refuse_unknown_fields(operation: dict[str, Any], schemas: dict[str, Any]) -
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     if name := body.get("$ref", "").rpartition("/")[2]:
         schemas[name]["additionalProperties"] = False
+        schemas[name].pop("default", None)  # of a body that may be left out; it is no JSON
 
 
 def _describe_form(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

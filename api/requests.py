@@ -88,7 +88,7 @@ class Refreshment(Request):
     refresh_token: Secret
 
 
-class NewShare(Request):
+class NewShare(Request, frozen=True):  # type: ignore[misc]  # unlike a dataclass, a Struct may
     expires_at: Moment | None = None
     max_downloads: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     password: SharePassword | None = None

@@ -19,14 +19,16 @@ from domain.shares.commands import RevokeShare, ShareFile, revoke_share, share_f
 from domain.shares.queries import own_shares, recipients
 from infra.settings import Settings
 
+WITHOUT_TERMS = NewShare()
+
 
 @post("/v1/files/{file_id:uuid}/shares", opt=HASHING | INVITATION, summary="Share a file; the link is shown this once")
 async def make_share(
     file_id: FromPath[UUID],
-    data: JSONBody[NewShare],
     actor: NamedDependency[Actor],
     transaction: NamedDependency[AsyncSession],
     settings: NamedDependency[Settings],
+    data: JSONBody[NewShare] = WITHOUT_TERMS,
 ) -> NewShareView:
     actor.with_scope(Scope.FILES_WRITE)  # before anything is hashed; the command asks again
     password_hash = None if data.password is None else await passwords.hashed_as_given(data.password)

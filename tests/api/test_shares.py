@@ -71,6 +71,17 @@ async def test_a_link_is_shown_once_and_leads_to_the_bytes(
     assert {**made, "downloads": 1} == listed | {"token": token, "url": made["url"]}
 
 
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/json"}, {"Idempotency-Key": "k"}])
+async def test_who_asks_for_no_terms_need_send_no_body(
+    headers: dict[str, str], client: Client, anonymous: httpx.AsyncClient, file: File
+) -> None:
+    made = await client.post(f"/v1/files/{file.id}/shares", headers=headers)
+
+    assert made.status_code == 201, made.text
+    assert (made.json()["max_downloads"], made.json()["recipients"]) == (None, [])
+    assert (await anonymous.get(f"/s/{made.json()['token']}/content")).status_code == 307
+
+
 async def test_a_stranger_learns_of_the_file_and_nothing_of_its_owner(
     client: Client, anonymous: httpx.AsyncClient, file: File, share: Sharing
 ) -> None:
