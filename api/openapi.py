@@ -52,7 +52,11 @@ PUT_HEADERS = [
     {"name": name, "in": "header", "description": description, "schema": schema}
     for name, description, schema in (
         ("Repr-Digest", "As in RFC 9530; it is checked", {"type": "string", "examples": ["sha-256=:…:"]}),
-        ("Expires-In", "Seconds", {"type": "integer", "minimum": 1}),
+        (
+            "Expires-In",
+            "Shares the file at once, and ends both after so many seconds",
+            {"type": "integer", "minimum": 1},
+        ),
         ("Max-Downloads", "Shares the file at once, for so many downloads", {"type": "integer", "minimum": 1}),
         ("Share-Password", "Shares the file at once, with this password", {"type": "string", "minLength": 1}),
     )

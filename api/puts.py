@@ -53,9 +53,13 @@ def put_fields(name: str, headers: Headers) -> FormFields:
     return _checked(values, FormFields, FILE_HEADERS)
 
 
-def wanted_share(headers: Headers) -> NewShare | None:
-    """None where no header asks for one. Raises Invalid."""
-    values = {field: header_text(headers[name]) for field, name in SHARE_HEADERS.items() if name in headers}
+def wanted_share(headers: Headers, fields: FormFields) -> NewShare | None:
+    """One that ends with its file; None where no header asks for one. Raises Invalid."""
+    values: dict[str, Any] = {
+        field: header_text(headers[name]) for field, name in SHARE_HEADERS.items() if name in headers
+    }
+    if fields.expires_in is not None:
+        values["expires_at"] = fields.expires_at
     return _checked(values, NewShare, SHARE_HEADERS) if values else None
 
 

@@ -82,7 +82,7 @@ async def put_file(
     ceiling = await _ceiling(transaction, actor, settings)
     refuse_range(request.headers)
     fields = put_fields(name_in(request.scope), request.headers)
-    terms = await _terms(wanted_share(request.headers))
+    terms = await _terms(wanted_share(request.headers, fields))
     expected = length_of(request.headers)
     ceiling.require(expected)
     place = _place(storage)

@@ -127,6 +127,14 @@ async def test_share_headers_make_a_share_at_once(client: Client, anonymous: htt
     assert (seen["name"], seen["downloads_left"], seen["password_required"]) == ("a", 3, True)
 
 
+async def test_expires_in_makes_a_share_too_that_ends_with_the_file(client: Client) -> None:
+    file = (await client.put("/u/a", content=b"abc", headers={"Expires-In": "3600"})).json()
+    link = (await client.put("/u/a", content=b"abc", headers={"Expires-In": "3600", "Accept": "text/plain"})).text
+
+    assert file["share"]["expires_at"] == file["expires_at"]
+    assert link.startswith("http://127.0.0.1:8000/s/")
+
+
 async def test_who_asks_for_text_gets_the_link_of_the_share(client: Client, anonymous: httpx.AsyncClient) -> None:
     headers = {"Max-Downloads": "1", "Accept": "text/plain"}
     link = (await client.put("/u/a", content=b"abc", headers=headers)).text.strip()
