@@ -1,5 +1,6 @@
 """What a PUT says of its body: in its path and in its headers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -15,7 +16,8 @@ from api.requests import FormFields, NewShare
 from domain.errors import Invalid, Unparsable
 from domain.files.sniffing import UNKNOWN
 
-PREFIX = b"/u/"
+PREFIX = re.compile(rb".*?/(?:u|%75)(?:/|$)")
+"""However it is written: routes are told apart once the path is decoded."""
 NAMELESS = "untitled"
 """What comes from a pipe has no name, unless the client gives it one."""
 FILE_HEADERS = {"content_type": "Content-Type", "sha256": DIGEST, "expires_in": "Expires-In"}
@@ -40,7 +42,7 @@ def name_in(scope: Scope) -> str:
     """What follows `/u/`. From the path as it was sent: servers replace what is not UTF-8. Raises Invalid."""
     path = scope.get("raw_path") or scope["path"].encode()
     try:
-        return unquote_to_bytes(path.partition(b"?")[0].partition(PREFIX)[2]).decode() or NAMELESS
+        return unquote_to_bytes(PREFIX.sub(b"", path.partition(b"?")[0], count=1)).decode() or NAMELESS
     except UnicodeDecodeError as error:
         raise Invalid("is not UTF-8", field="name") from error
 

@@ -60,6 +60,11 @@ async def test_what_has_no_name_is_untitled(client: Client) -> None:
         assert (await client.put(path, content=b"x")).json()["name"] == "untitled"
 
 
+async def test_the_name_is_kept_however_the_way_to_it_is_written(client: Client) -> None:
+    for path in ("/%75/a", "/u/a"):
+        assert (await client.put(path, content=b"x")).json()["name"] == "a"
+
+
 @pytest.mark.parametrize("name", ["%FF", "a%2Fb", "a/b", "a%00", "a%0Ab", "x" * 256])
 async def test_a_name_that_no_file_may_have_is_refused(name: str, app: Litestar, client: Client) -> None:
     response = await client.put(f"/u/{name}", content=b"")
