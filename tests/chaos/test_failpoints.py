@@ -25,7 +25,7 @@ RARELY = {
     "sweep.before_ack": 0.2,
     "scheduler.after_announce": 0.7,
     "replay.after_copy": 0.7,
-    "rebuild.before_swap": 0.5,
+    "rebuild.before_swap": 0.2,  # once for each stream: the command has to pass them all
     "mail.after_send": 0.3,
     "retention.before_trim": 0.3,
 }
@@ -34,7 +34,7 @@ ERRORS = dict.fromkeys(
 )
 """What raises there instead: a handler's failure like any other, after which the attempt is noted and tried again."""
 ELSEWHERE = frozenset({"reconcile.after_condemn", "reconcile.after_removal"})
-"""What takes longer than a scenario to come by: tests/consumers/reconciliation dies there."""
+"""What only old bytes bring about: tests/consumers/reconciliation ends a process there."""
 COPY = "copy:of-everything"
 COPIED = "SELECT position, event_id::text FROM outbox WHERE position <= :last ORDER BY position"
 STRUCK = re.compile(r"\S+ (exited with code 137|was ended by SIGKILL) ")
