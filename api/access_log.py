@@ -9,8 +9,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from api.request_id import request_id
+from infra.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
 
 log = structlog.get_logger(__name__)
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def access_log(app: ASGIApp) -> ASGIApp:
@@ -27,11 +30,13 @@ def access_log(app: ASGIApp) -> ASGIApp:
             status = message.get("status", status)
             await send(message)
 
-        with bound_contextvars(request_id=request_id(scope)):
+        with bound_contextvars(request_id=request_id(scope)), HTTP_IN_FLIGHT.track_inprogress():
             try:
                 await app(scope, receive, noted)
             finally:
-                _write(scope, status, time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                _write(scope, status, seconds)
+                _count(scope, status, seconds)
 
     return logged
 
@@ -47,3 +52,12 @@ def _write(scope: Scope, status: int, seconds: float) -> None:
         ms=round(seconds * 1000, 1),
         actor=str(found["user"].account_id) if found.get("user") else None,
     )
+
+
+def _count(scope: Scope, status: int, seconds: float) -> None:
+    """What clients may invent, paths and methods, is no label."""
+    found = cast("dict[str, Any]", scope)
+    method = found["method"] if found["method"] in METHODS else "other"
+    route = found.get("path_template") or "none"
+    HTTP_REQUESTS.labels(method, route, status).inc()
+    HTTP_SECONDS.labels(method, route).observe(seconds)

@@ -33,13 +33,16 @@ from api.routes import (
 from api.service_tokens import ServiceTokens
 from api.signing_keys import SigningKeys
 from api.tokens import AccessTokens
+from domain.catalogue import STREAMS
 from infra import streams
 from infra.database import create_engine
 from infra.keyring import local_keys, secret_keys
+from infra.metrics import process_registry
 from infra.rates import Rates
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
 from outbox.session import session_factory
+from outbox.standing import Standing
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
@@ -87,6 +90,9 @@ async def _resources(app: Litestar) -> AsyncIterator[None]:
         await stack.enter_async_context(live.running())
         app.state.redis = streams.connect(settings.redis_url)
         stack.push_async_callback(app.state.redis.aclose)
+        app.state.standing = standing = Standing(factory, app.state.redis, STREAMS)
+        app.state.registry = process_registry()
+        app.state.registry.register(standing)
         app.state.rates = Rates(app.state.redis, ring=local, scale=settings.rate_limit_scale)
         app.state.storage = await stack.enter_async_context(Storage.connect(settings))
         yield

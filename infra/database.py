@@ -7,6 +7,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from infra.metrics import POOLS
+
 SESSION_SETTINGS = {
     "synchronous_commit": "on",  # with it off, acknowledged commits are lost in a crash
     "statement_timeout": "30000",  # ms
@@ -73,7 +75,7 @@ def create_engine(
     async def creator() -> asyncpg.Connection:
         return await connect(database_url, application_name=application_name, command_timeout=command_timeout)
 
-    return create_async_engine(
+    engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=creator,
         pool_size=pool_size,
@@ -81,6 +83,8 @@ def create_engine(
         pool_timeout=CONNECT_TIMEOUT,
         hide_parameters=True,  # they would be in logs and in what a delivery keeps of its error
     )
+    POOLS.engines[engine.sync_engine] = application_name.removeprefix("waybill-")
+    return engine
 
 
 def is_away(error: BaseException) -> bool:

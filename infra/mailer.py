@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from infra.metrics import MAIL_SECONDS, timed
 from infra.settings import Settings, SettingsError
 
 STEP_SECONDS = 20.0
@@ -68,7 +69,14 @@ class Mailer:
             MailError: if it does not now.
 
         """
-        message = self._message(mail)
+        with timed(MAIL_SECONDS, well="sent", otherwise="failed") as sending:
+            try:
+                await self._send(self._message(mail))
+            except MailRefused:
+                sending.outcome = "refused"
+                raise
+
+    async def _send(self, message: EmailMessage) -> None:
         try:
             await aiosmtplib.send(message, **self.server)
         except (aiosmtplib.SMTPException, OSError) as error:

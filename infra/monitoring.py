@@ -10,24 +10,18 @@ from typing import Any
 import msgspec
 import structlog
 import uvicorn
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from sqlalchemy import text
 
 from infra import streams
 from infra.database import create_engine
 from infra.health import WELL, Check, Readiness, answers
+from infra.metrics import process_registry
 from infra.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 Answer = tuple[int, str, bytes]
-
-
-def process_registry() -> CollectorRegistry:
-    """For a process's own figures, beside those of its memory, CPU and descriptors."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    return registry
 
 
 async def _nothing() -> None:

@@ -1,7 +1,7 @@
 """S3, through the one client of this process. Every call either works or raises StorageError or ObjectMissing."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -11,6 +11,7 @@ import aioboto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.metrics import S3_SECONDS, timed
 from infra.settings import Settings
 
 MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
@@ -75,18 +76,18 @@ class Storage:
             yield cls(client, public, settings.s3_bucket)
 
     async def put(self, key: str, body: bytes, *, content_type: str) -> None:
-        async with _s3_errors():
+        with _s3_call("put"):
             await self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
 
     async def size(self, key: str) -> int:
         """Bytes. Raises ObjectMissing."""
-        async with _s3_errors():
+        with _s3_call("size"):
             head = await self.client.head_object(Bucket=self.bucket, Key=key)
         return int(head["ContentLength"])
 
     async def read(self, key: str, *, chunk_size: int = 1024 * 1024) -> AsyncIterator[bytes]:
         """The bytes of an object, a chunk at a time. Raises ObjectMissing."""
-        async with _s3_errors():
+        with _s3_call("read"):
             answer = await self.client.get_object(Bucket=self.bucket, Key=key)
             async with answer["Body"] as body:
                 async for chunk in body.content.iter_chunked(chunk_size):
@@ -94,30 +95,30 @@ class Storage:
 
     async def read_start(self, key: str, length: int) -> bytes:
         """The first `length` bytes at most, of an object that is not empty. Raises ObjectMissing."""
-        async with _s3_errors():
+        with _s3_call("read_start"):
             answer = await self.client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{length - 1}")
             async with answer["Body"] as body:
                 return bytes(await body.read())
 
     async def copy(self, source: str, target: str) -> None:
         """Inside the bucket, at most 5 GiB. Raises ObjectMissing."""
-        async with _s3_errors():
+        with _s3_call("copy"):
             origin = {"Bucket": self.bucket, "Key": source}
             await self.client.copy_object(Bucket=self.bucket, Key=target, CopySource=origin)
 
     async def delete(self, key: str) -> None:
         """Done also when there is nothing to delete."""
-        async with _s3_errors():
+        with _s3_call("delete"):
             await self.client.delete_object(Bucket=self.bucket, Key=key)
 
     async def start_multipart(self, key: str, *, content_type: str) -> str:
         """Returns S3's id of the upload."""
-        async with _s3_errors():
+        with _s3_call("start_multipart"):
             started = await self.client.create_multipart_upload(Bucket=self.bucket, Key=key, ContentType=content_type)
         return str(started["UploadId"])
 
     async def put_part(self, key: str, upload_id: str, number: int, body: bytes) -> Part:
-        async with _s3_errors():
+        with _s3_call("put_part"):
             answer = await self.client.upload_part(
                 Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=body
             )
@@ -126,7 +127,7 @@ class Storage:
     async def parts(self, key: str, upload_id: str) -> list[Part]:
         """The parts that S3 has received, in order. Raises ObjectMissing where the upload has ended."""
         found: list[Part] = []
-        async with _s3_errors():
+        with _s3_call("parts"):
             pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=upload_id)
             async for page in pages:
                 found += [Part(part["PartNumber"], part["Size"], part["ETag"]) for part in page.get("Parts", ())]
@@ -135,7 +136,7 @@ class Storage:
     async def has_multipart(self, key: str, upload_id: str) -> bool:
         """Whether parts of this upload are still taken."""
         try:
-            async with _s3_errors():
+            with _s3_call("has_multipart"):
                 await self.client.list_parts(Bucket=self.bucket, Key=key, UploadId=upload_id, MaxParts=1)
         except ObjectMissing:
             return False
@@ -144,7 +145,7 @@ class Storage:
     async def complete_multipart(self, key: str, upload_id: str, parts: Iterable[Part]) -> None:
         """Raises ObjectMissing where the upload has ended already: some servers say so, some do nothing."""
         listed = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
-        async with _s3_errors():
+        with _s3_call("complete_multipart"):
             await self.client.complete_multipart_upload(
                 Bucket=self.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": listed}
             )
@@ -152,7 +153,7 @@ class Storage:
     async def abort_multipart(self, key: str, upload_id: str) -> None:
         """Done also when the upload has ended already."""
         try:
-            async with _s3_errors():
+            with _s3_call("abort_multipart"):
                 await self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
         except ObjectMissing:
             return
@@ -160,24 +161,24 @@ class Storage:
     async def objects(self, prefix: str, *, after: str = "") -> tuple[list[Object], bool]:
         """The next page of objects behind a key, in the order of their keys, and whether there are more."""
         asked = {"Bucket": self.bucket, "Prefix": prefix, "StartAfter": after, "MaxKeys": PAGE}
-        async with _s3_errors():
+        with _s3_call("objects"):
             page = await self.client.list_objects_v2(**asked)
         found = [Object(each["Key"], each["Size"], each["LastModified"]) for each in page.get("Contents", ())]
         return found, bool(page["IsTruncated"])
 
     async def unfinished(self, prefix: str) -> AsyncIterator[list[Unfinished]]:
         """The multipart uploads that have not ended, a page at a time."""
-        with suppress(ObjectMissing):  # so say some servers of a bucket that has none
-            async with _s3_errors():
-                pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
-                async for page in pages:
-                    uploads = page.get("Uploads", ())
-                    yield [Unfinished(each["Key"], each["UploadId"], each["Initiated"]) for each in uploads]
+        # So say some servers of a bucket that has none.
+        with suppress(ObjectMissing), _s3_call("unfinished"):
+            pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
+            async for page in pages:
+                uploads = page.get("Uploads", ())
+                yield [Unfinished(each["Key"], each["UploadId"], each["Initiated"]) for each in uploads]
 
     async def last_part_at(self, key: str, upload_id: str) -> datetime | None:
         """When S3 last received one; None where it has none. Raises ObjectMissing where the upload has ended."""
         times: list[datetime] = []
-        async with _s3_errors():
+        with _s3_call("last_part_at"):
             pages = self.client.get_paginator("list_parts").paginate(Bucket=self.bucket, Key=key, UploadId=upload_id)
             async for page in pages:
                 times += [part["LastModified"] for part in page.get("Parts", ())]
@@ -201,7 +202,7 @@ class Storage:
     async def ping(self) -> None:
         """Raises StorageError also where the bucket is not there."""
         try:
-            async with _s3_errors():
+            with _s3_call("ping"):
                 await self.client.head_bucket(Bucket=self.bucket)
         except ObjectMissing as error:
             raise StorageError(f"there is no bucket {self.bucket}") from error
@@ -242,8 +243,20 @@ def _config(endpoint_url: str | None) -> Config:
     )
 
 
-@asynccontextmanager
-async def _s3_errors() -> AsyncIterator[None]:
+@contextmanager
+def _s3_call(operation: str) -> Iterator[None]:
+    """Counted and timed; what goes wrong inside is told in our own words."""
+    with timed(S3_SECONDS, operation, well="ok", otherwise="failed") as call:
+        try:
+            with _s3_errors():
+                yield
+        except ObjectMissing:
+            call.outcome = "missing"
+            raise
+
+
+@contextmanager
+def _s3_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:

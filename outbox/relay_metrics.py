@@ -11,7 +11,8 @@ from redis.exceptions import RedisError
 
 from infra import streams
 from infra.database import UNREACHABLE, connect
-from infra.monitoring import View, process_registry
+from infra.metrics import process_registry
+from infra.monitoring import View
 from outbox.relay_health import RelayHealth, Tally
 
 ASK_SECONDS = 5.0

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from sqlalchemy import text
 
 from api.auth import PUBLIC
@@ -43,6 +44,13 @@ async def ready(request: Request[Any, Any, Any], state: State) -> Response[Readi
     return Response(Readiness(ready=True, checks=checks))
 
 
+@get("/metrics", opt=PUBLIC, media_type=MediaType.TEXT, summary="Figures for Prometheus, in its text format")
+async def metrics(state: State) -> Response[bytes]:
+    await state.standing.ask()
+    text = generate_latest(state.registry)
+    return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Cache-Control": "no-store"})
+
+
 @get("/", opt=PUBLIC, media_type=MediaType.TEXT, summary="What this is", include_in_schema=False)
 async def index(state: State) -> str:
     base = state.settings.public_url
@@ -54,6 +62,7 @@ async def index(state: State) -> str:
         f"  for machines      {base}/asyncapi.json\n"
         f"  alive             {base}/health/live\n"
         f"  ready             {base}/health/ready\n"
+        f"  figures           {base}/metrics\n"
     )
 
 
@@ -72,4 +81,4 @@ async def _check(asking: Awaitable[Any]) -> Check:
     return Check(error is None, round(time.perf_counter() - began, 4), error)
 
 
-ROUTES = (live, ready, index)
+ROUTES = (live, ready, metrics, index)

@@ -89,6 +89,7 @@ ROUTES = {
     "GET /v1/keys": Expected(public=True),
     "GET /health/live": Expected(public=True),
     "GET /health/ready": Expected(public=True),
+    "GET /metrics": Expected(public=True),
     "GET /": Expected(public=True),
     "GET /asyncapi": Expected(public=True),
     "GET /asyncapi.json": Expected(public=True),
