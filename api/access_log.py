@@ -4,12 +4,15 @@ import time
 from typing import Any, cast
 
 import structlog
+from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from api.request_id import request_id
+from domain.cause import caused_by
 from infra.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
+from infra.tracing import work
 
 log = structlog.get_logger(__name__)
 
@@ -30,13 +33,20 @@ def access_log(app: ASGIApp) -> ASGIApp:
             status = message.get("status", status)
             await send(message)
 
-        with bound_contextvars(request_id=request_id(scope)), HTTP_IN_FLIGHT.track_inprogress():
+        parent = Headers.from_scope(scope).get("traceparent")
+        with (
+            work("request", "SERVER", parent) as it,
+            caused_by(it.traceparent),
+            bound_contextvars(request_id=request_id(scope), trace_id=it.trace_id),
+            HTTP_IN_FLIGHT.track_inprogress(),
+        ):
             try:
                 await app(scope, receive, noted)
             finally:
                 seconds = time.perf_counter() - began
                 _write(scope, status, seconds)
-                _count(scope, status, seconds)
+                method, route = _count(scope, status, seconds)
+                it.tell(f"{method} {route}", **{"http.response.status_code": status, "http.route": route})
 
     return logged
 
@@ -51,13 +61,23 @@ def _write(scope: Scope, status: int, seconds: float) -> None:
         status=status or None,
         ms=round(seconds * 1000, 1),
         actor=str(found["user"].account_id) if found.get("user") else None,
+        **_changed(scope),
     )
 
 
-def _count(scope: Scope, status: int, seconds: float) -> None:
-    """What clients may invent, paths and methods, is no label."""
+def _changed(scope: Scope) -> dict[str, Any]:
+    """The command that was stored, and its events."""
+    state: Any = scope["state"]
+    if "command" not in state:
+        return {}
+    return {"command": str(state["command"]), "events": [str(each) for each in state["session"].info.get("events", ())]}
+
+
+def _count(scope: Scope, status: int, seconds: float) -> tuple[str, str]:
+    """What clients may invent, paths and methods, is no label. Returns those that are."""
     found = cast("dict[str, Any]", scope)
     method = found["method"] if found["method"] in METHODS else "other"
     route = found.get("path_template") or "none"
     HTTP_REQUESTS.labels(method, route, status).inc()
     HTTP_SECONDS.labels(method, route).observe(seconds)
+    return method, route

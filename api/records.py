@@ -8,8 +8,9 @@ from outbox.command_log import CommandRecord
 
 
 def record(scope: HTTPScope, status: int) -> CommandRecord:
+    scope["state"]["command"] = id_ = new_id()
     return CommandRecord(
-        id=new_id(),
+        id=id_,
         name=f"{scope['method']} {scope['path_template']}",
         actor=actor_name(scope),
         request_id=request_id(scope),

@@ -3,6 +3,7 @@
 import contextlib
 import resource
 import signal
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,9 +25,11 @@ def api(host: str, port: int) -> None:
     from api.app import create_app
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
+    from infra.tracing import configure_tracing
 
     settings = load_settings()
     configure_logging(settings.log_format)
+    configure_tracing("api")
     app = create_app(settings)
     # uvicorn raises the signal that ended it once more when it is done; by then there is nothing left to end.
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -44,7 +47,15 @@ def api(host: str, port: int) -> None:
 def _server(app: "Litestar", settings: "Settings") -> "uvicorn.Server":
     import uvicorn
 
+    from infra.waiting import end_now
+
     class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            """The second signal, of either kind, does not wait."""
+            if self.should_exit:
+                end_now()
+            super().handle_exit(sig, frame)
+
         async def shutdown(self, *arguments: Any, **options: Any) -> None:
             """Streams first: the server waits for the end of every answer, and they have none of their own."""
             if live := getattr(app.state, "streams", None):

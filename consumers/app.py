@@ -28,7 +28,7 @@ from infra.mailer import Mailer
 from infra.settings import Settings
 from infra.storage import Storage
 from infra.telemetry import one_line
-from infra.waiting import end_within, pause
+from infra.waiting import end_within, on_signals, pause
 from outbox.delivery import Policy
 from outbox.session import Sessions, session_factory
 
@@ -102,11 +102,15 @@ class Worker:
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, then drain. Without Redis, what is due is handled all the same."""
+
+        async def heed_signals() -> None:
+            on_signals(app.exit)
+
         app = FastStream(
             self.broker,
             logger=None,
             lifespan=self._lifespan,
-            on_startup=[self._subscribe_all, self._redis_answers],
+            on_startup=[heed_signals, self._subscribe_all, self._redis_answers],
             after_startup=[self._say_ready],
             on_shutdown=[self._stop_starting],
         )

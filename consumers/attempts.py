@@ -1,6 +1,7 @@
 """A ticket is tried in a transaction of its own, its lease renewed meanwhile, its end noted with the effect."""
 
 import asyncio
+import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -13,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.solitude import Solitude
 from consumers.subscription import Consumer, Unmendable
+from consumers.telling import handling, tell
 from infra.database import is_away
 from infra.failpoints import failpoint
 from infra.telemetry import one_line
 from outbox import tickets
-from outbox.delivery import LeaseLost, Policy, State, Ticket
+from outbox.delivery import LeaseLost, Policy, Ticket
 from outbox.session import Sessions
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,7 @@ class Task:
 
     ticket: Ticket
     data: bytes | str | None
+    traceparent: str | None = None
     alone: bool = False
     """Nothing else is at work in this process meanwhile."""
 
@@ -73,10 +76,11 @@ class Attempts:
     async def together(self, tasks: Sequence[Task]) -> None:
         """Try these in one transaction; if one fails, none has happened, and each is tried alone."""
         self._held |= {task.ticket.position: task.ticket for task in tasks}
+        began = time.perf_counter()
         try:
             async with self.solitude.among_others(), self.sessions.begin() as session:
                 for task in tasks:
-                    await self._effect(session, task)
+                    await self.effect(session, task)
                 await tickets.finish(session, [task.ticket for task in tasks])
                 failpoint("attempt.before_commit")
         except (Exception, asyncio.CancelledError) as error:
@@ -88,6 +92,7 @@ class Attempts:
         failpoint("attempt.after_commit")
         for task in tasks:
             self._let_go(task.ticket)
+        self.done(tasks, began)
 
     async def alone(self, task: Task) -> None:
         """Try it while nothing else is at work in this process, for a lease at most; then others may begin.
@@ -144,37 +149,48 @@ class Attempts:
 
     async def _try(self, task: Task) -> bool:
         """Whether the effect happened. Whatever happens instead is written down, and raises nothing."""
+        began = time.perf_counter()
         try:
             async with nullcontext() if task.alone else self.solitude.among_others():
                 await self._attempt(task)
         except LeaseLost:
-            log.warning("delivery.lease_lost", consumer=self.consumer.name, position=task.ticket.position)
+            tell(task.ticket, task.traceparent, "lost", time.perf_counter() - began)
         except (Exception, asyncio.CancelledError) as error:
             if is_being_cancelled():
                 raise  # by the drain, which hands it back; any other cancellation is the handler's own failure
-            await self._failed(task.ticket, error)
+            await self._failed(task, error, began)
         else:
             self._let_go(task.ticket)
+            self.done([task], began)
             return True
         self._let_go(task.ticket)
         return False
 
     async def _attempt(self, task: Task) -> None:
         async with self.sessions() as session:
-            await self._effect(session, task)
+            await self.effect(session, task)
             await tickets.finish(session, [task.ticket])
             failpoint("attempt.before_commit")
             await session.commit()
         failpoint("attempt.after_commit")
 
-    async def _effect(self, session: AsyncSession, task: Task) -> None:
+    async def effect(self, session: AsyncSession, task: Task) -> None:
+        """Only this; whoever asks for it notes its end."""
         if task.data is None:
             raise Unmendable("its event is no longer in the outbox")
-        event = self.consumer.decode(task.ticket.type, task.data)
-        await self.consumer.effect(session, event, *self.needs(task.ticket.event_id))
+        with handling(task.ticket, task.traceparent):
+            event = self.consumer.decode(task.ticket.type, task.data)
+            await self.consumer.effect(session, event, *self.needs(task.ticket.event_id))
 
-    async def _failed(self, ticket: Ticket, error: BaseException) -> None:
+    def done(self, tasks: Iterable[Task], began: float) -> None:
+        """Tell of what is committed; `began` by `perf_counter`."""
+        seconds = time.perf_counter() - began
+        for task in tasks:
+            tell(task.ticket, task.traceparent, "done", seconds)
+
+    async def _failed(self, task: Task, error: BaseException, began: float) -> None:
         """Note it. Where Postgres is away, nobody can: the lease ends, and somebody takes the ticket again."""
+        ticket, seconds = task.ticket, time.perf_counter() - began
         reason = "".join(traceback.format_exception(error))
         final = True if isinstance(error, Unmendable) else False if is_away(error) else None
         failpoint("attempt.before_fail")
@@ -185,15 +201,7 @@ class Attempts:
             log.warning("delivery.not_noted", position=ticket.position, error=repr(error), because=one_line(unnoted))
             return
         self.wake.set()
-        level = log.error if state is State.DEAD else log.warning
-        level(
-            f"delivery.{state}",
-            consumer=self.consumer.name,
-            position=ticket.position,
-            event_id=str(ticket.event_id),
-            attempt=ticket.attempt,
-            error=f"{type(error).__name__}: {error}",
-        )
+        tell(ticket, task.traceparent, state, seconds, f"{type(error).__name__}: {error}")
 
     async def _hand_back(self, given: Sequence[Ticket]) -> None:
         if not given:

@@ -20,6 +20,7 @@ class Received:
 
     arrival: Arrival
     data: bytes
+    traceparent: str | None = None
 
 
 def received(entries: Iterable[tuple[bytes, Fields]]) -> list[Received]:
@@ -38,6 +39,7 @@ def _read(entry_id: bytes, fields: Fields) -> Received | None:
                 type=fields[b"type"].decode(),
             ),
             fields[b"data"],
+            fields[b"traceparent"].decode() if b"traceparent" in fields else None,
         )
     except (KeyError, ValueError) as error:
         # Not written by a relay of ours, so no row of the outbox waits for it: nothing is lost by leaving it out.

@@ -1,6 +1,7 @@
 """One consumer at work in this process: new entries, due deliveries, what crashed workers left, and a clean stop."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +36,7 @@ DUE_BATCH = 500
 """Due deliveries that share a transaction, where the consumer is a batched one."""
 RETRY_SECONDS = 1.0
 """How long a batch waits before it is tried again while Postgres is away."""
-DATA_OF = text("SELECT position, CAST(data AS text) FROM outbox WHERE position = ANY(:positions)")
+DATA_OF = text("SELECT position, CAST(data AS text), traceparent FROM outbox WHERE position = ANY(:positions)")
 Entries = Sequence[tuple[bytes, Fields]]
 
 
@@ -72,27 +73,32 @@ class ConsumerWorker:
 
     async def _handle_together(self, batch: Sequence[Received]) -> None:
         """All effects in one transaction; if one fails, none has happened, and each is tried alone."""
-        data = _data(batch)
+        began = time.perf_counter()
         try:
             async with self.attempts.solitude.among_others(), self.sessions.begin() as session:
-                for arrival in await self._claim(session, batch, State.DONE):
-                    event = self.consumer.decode(arrival.type, data[arrival.position])
-                    await self.consumer.effect(session, event, *self.attempts.needs(arrival.event_id))
+                tasks = self._tasks(batch, await self._claim(session, batch, State.DONE))
+                for task in tasks:
+                    await self.attempts.effect(session, task)
                 failpoint("consumer.before_batch_commit")
         except (Exception, asyncio.CancelledError) as error:
             if is_being_cancelled():
                 raise
             log.warning("consumer.batch_failed", consumer=self.consumer.name, size=len(batch), error=one_line(error))
             await self._handle_apart(batch)
+            return
+        self.attempts.done(tasks, began)
 
     async def _handle_apart(self, batch: Sequence[Received]) -> None:
         """Claim first: from then on Postgres holds the promise. Each effect has a transaction of its own."""
-        data = _data(batch)
         async with self.sessions.begin() as session:
             claimed = await self._claim(session, batch, State.RUNNING)
         failpoint("consumer.after_claim")
-        taken = [_first_ticket(self.consumer.name, arrival) for arrival in claimed]
-        await self.attempts.submit(Task(ticket, data[ticket.position]) for ticket in taken)
+        await self.attempts.submit(self._tasks(batch, claimed))
+
+    def _tasks(self, batch: Sequence[Received], claimed: Sequence[Arrival]) -> list[Task]:
+        read = {entry.arrival.position: entry for entry in batch}
+        found = [(read[arrival.position], _first_ticket(self.consumer.name, arrival)) for arrival in claimed]
+        return [Task(ticket, entry.data, entry.traceparent) for entry, ticket in found]
 
     async def _claim(
         self, session: AsyncSession, batch: Sequence[Received], state: State, *, attempts: int = 1
@@ -115,9 +121,9 @@ class ConsumerWorker:
             if not taken:
                 return 0
             rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in taken]})
-            data: dict[int, str] = {position: text_ for position, text_ in rows}  # noqa: C416 - rows are not tuples to mypy
+            known = {row.position: (row.data, row.traceparent) for row in rows}
         failpoint("due.after_take")
-        tasks = [Task(ticket, data.get(ticket.position)) for ticket in taken]
+        tasks = [Task(ticket, *known.get(ticket.position, (None, None))) for ticket in taken]
         if self.consumer.batched and not suspect:
             await self.attempts.together(tasks)
             return len(taken)
@@ -219,7 +225,3 @@ class ConsumerWorker:
 
 def _first_ticket(consumer: str, arrival: Arrival) -> Ticket:
     return Ticket(consumer, arrival.position, arrival.event_id, arrival.subject, arrival.type, attempt=1)
-
-
-def _data(batch: Sequence[Received]) -> dict[int, bytes]:
-    return {entry.arrival.position: entry.data for entry in batch}

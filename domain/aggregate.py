@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm.attributes import flag_dirty
 
+from domain.cause import cause
 from domain.event import Event
 
 
@@ -35,13 +36,17 @@ class Aggregate(Base):
 
     def record(self, event: Event) -> None:
         """Tell what has just happened. The event is stored in the transaction that saves this aggregate."""
-        self.__dict__.setdefault("_recorded", []).append(event)
+        self.__dict__.setdefault("_recorded", []).append((event, cause()))
         flag_dirty(self)  # the session looks only at what it believes changed; an event may change no column
 
     def take_events(self) -> list[Event]:
         """What was recorded since the last call, oldest first."""
-        events: list[Any] = self.__dict__.pop("_recorded", [])
-        return events
+        return [event for event, _ in self.take_recorded()]
+
+    def take_recorded(self) -> list[tuple[Event, str | None]]:
+        """The same, each with its cause."""
+        recorded: list[Any] = self.__dict__.pop("_recorded", [])
+        return recorded
 
 
 def new_id() -> UUID:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Mapping
 from datetime import datetime
 
@@ -16,6 +17,8 @@ CREDENTIALS = re.compile(r"//[^/@\s]*@")
 
 class Check(msgspec.Struct, omit_defaults=True):
     ok: bool
+    seconds: float | None = None
+    """How long it took to answer, where it was asked."""
     error: str | None = None
     since: datetime | None = None
     """Since when it is not well, where that is known."""
@@ -30,11 +33,12 @@ WELL = Check(ok=True)
 
 
 async def answers(asking: Awaitable[object]) -> Check:
+    began, wrong = time.perf_counter(), None
     try:
         await asyncio.wait_for(asking, CHECK_SECONDS)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is not well
-        return Check(ok=False, error=told(error))
-    return WELL
+        wrong = told(error)
+    return Check(wrong is None, round(time.perf_counter() - began, 4), wrong)
 
 
 def told(error: BaseException) -> str:

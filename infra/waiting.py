@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import signal
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -15,6 +17,26 @@ async def pause(until: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(until.wait(), seconds)
     except TimeoutError:
         return
+
+
+def on_signals(drain: Callable[[], object]) -> None:
+    """The first SIGTERM or SIGINT drains, the second ends this process at once: nothing is lost by it either."""
+    asked = False
+
+    def interrupted() -> None:
+        nonlocal asked
+        if asked:
+            end_now()
+        asked = True
+        drain()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, interrupted)
+
+
+def end_now() -> None:
+    log.warning("process.hurried")
+    os._exit(0)
 
 
 def end_within(seconds: float) -> None:

@@ -14,6 +14,7 @@ from domain import secret
 from domain.accounts import passwords
 from domain.actor import Actor, Scope
 from domain.aggregate import new_id, now
+from domain.cause import cause
 from domain.errors import Busy
 from domain.files.presentation import Content
 from domain.files.queries import own_file
@@ -23,11 +24,11 @@ from domain.shares.queries import SharedFile, shared_file
 AVAILABLE = "f.status = 'available' AND (f.expires_at IS NULL OR f.expires_at > :now)"
 FILE = "f.id, f.owner_id, f.name, f.size, f.content_type, f.sha256, f.version, f.key"
 TELL = """
-INSERT INTO outbox (event_id, stream, type, subject, data, recorded_at)
+INSERT INTO outbox (event_id, stream, type, subject, data, recorded_at, traceparent)
 SELECT CAST(:event_id AS uuid), 'waybill:files', 'file.downloaded', id, json_build_object(
     'file_id', id, 'owner_id', owner_id, 'name', name, 'size', size, 'content_type', content_type, 'sha256', sha256,
     'version', version, 'share_id', share_id, 'downloads', downloads
-), CAST(:now AS timestamptz)
+), CAST(:now AS timestamptz), CAST(:traceparent AS text)
 """
 BY_OWNER = text(f"""
 WITH found AS (
@@ -98,5 +99,6 @@ async def _told(
 ) -> Content | None:
     if at_once and not session.in_transaction():
         await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-    row = (await session.execute(statement, values | {"event_id": new_id(), "now": now()})).one_or_none()
+    told = {"event_id": new_id(), "now": now(), "traceparent": cause()}
+    row = (await session.execute(statement, {**values, **told})).one_or_none()
     return None if row is None else Content(*row)

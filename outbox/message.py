@@ -60,14 +60,14 @@ class OutboxMessage(Base):
         return {name: getattr(self, name) for name in given}
 
     @classmethod
-    def carrying(cls, event: Event, *, event_id: UUID | None = None) -> Self:
+    def carrying(cls, event: Event, *, event_id: UUID | None = None, traceparent: str | None = None) -> Self:
         return cls(
             event_id=event_id or new_id(),
             stream=event.stream,
             type=event.type,
             subject=event.subject,
             data=event.to_json().decode(),
-            traceparent=None,
+            traceparent=traceparent,
             recorded_at=now(),
         )
 

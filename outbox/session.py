@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 import outbox.tables  # noqa: F401 - a session must know every table, since they refer to each other
 from domain.aggregate import Aggregate
+from domain.cause import cause
 from domain.event import Event
 from outbox.message import OutboxMessage
 
@@ -23,7 +24,9 @@ class OutboxSession(Session):
 @listens_for(OutboxSession, "before_flush")
 def _store_events(session: Session, *_: object) -> None:
     for aggregate in _aggregates(session):
-        session.add_all(map(OutboxMessage.carrying, aggregate.take_events()))
+        for event, traceparent in aggregate.take_recorded():
+            session.add(message := OutboxMessage.carrying(event, traceparent=traceparent))
+            session.info.setdefault("events", []).append(message.event_id)
 
 
 @listens_for(Aggregate, "expire", propagate=True)
@@ -39,7 +42,7 @@ def _aggregates(session: Session) -> Iterable[Aggregate]:
 
 async def announce_once(session: AsyncSession, event: Event, *, event_id: UUID) -> bool:
     """Store an event that belongs to no aggregate, unless one with this id is there. Returns whether it was not."""
-    values = OutboxMessage.carrying(event, event_id=event_id).columns()
+    values = OutboxMessage.carrying(event, event_id=event_id, traceparent=cause()).columns()
     once = insert(OutboxMessage).values(values).on_conflict_do_nothing(index_elements=["event_id"])
     return (await session.execute(once.returning(OutboxMessage.event_id))).first() is not None
 

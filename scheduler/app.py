@@ -1,7 +1,6 @@
 """`waybill scheduler`: Rocketry says when; what is due travels through the outbox like any other event."""
 
 import asyncio
-import signal
 import socket
 from datetime import UTC, timedelta
 from functools import partial
@@ -13,13 +12,15 @@ from rocketry import Rocketry
 from rocketry.conds import daily, hourly
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain.cause import caused_by
 from infra.database import DatabaseUnreachable, create_engine
 from infra.failpoints import failpoint
 from infra.listening import monitor_options
 from infra.monitoring import services_monitored
 from infra.settings import Settings, load_settings
 from infra.telemetry import configure_logging, one_line
-from infra.waiting import end_within, pause
+from infra.tracing import configure_tracing, work
+from infra.waiting import end_within, on_signals, pause
 from outbox.session import Sessions, session_factory
 from scheduler.jobs import DAILY, HOURLY, Job, announce
 
@@ -44,13 +45,13 @@ def scheduler(monitor: socket.socket | None) -> None:
 
     settings = load_settings()
     configure_logging(settings.log_format)
+    configure_tracing("scheduler")
     uvloop.run(run_until_signalled(settings, monitor))
 
 
 async def run_until_signalled(settings: Settings, monitor: socket.socket | None) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    on_signals(stop.set)
     async with services_monitored(monitor, settings, stop, redis=False):
         await run(settings.database_url, stop)
 
@@ -81,7 +82,8 @@ async def _until_announced(sessions: Sessions, job: Job, stop: asyncio.Event) ->
     """A tick is not lost to a Postgres that is away for a while."""
     while not stop.is_set():
         try:
-            new = await announce(sessions, job)
+            with work(job.name, "PRODUCER", None) as it, caused_by(it.traceparent):
+                new = await announce(sessions, job)
             failpoint("scheduler.after_announce")
         except (SQLAlchemyError, DatabaseUnreachable) as error:
             log.warning("scheduler.postgres_unreachable", tick=job.name, error=one_line(error))

@@ -25,9 +25,11 @@ def worker(only: tuple[str, ...], monitor: socket.socket | None) -> None:
     from infra.monitoring import services_monitored
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
+    from infra.tracing import configure_tracing
 
     settings = load_settings()
     configure_logging(settings.log_format)
+    configure_tracing("worker")
 
     async def run() -> None:
         running = Worker(settings, only)

@@ -1,7 +1,6 @@
 """`waybill relay`."""
 
 import asyncio
-import signal
 import socket
 import sys
 
@@ -24,13 +23,15 @@ def relay(monitor: socket.socket | None) -> None:
     from infra.monitoring import monitored
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
-    from infra.waiting import end_within
+    from infra.tracing import configure_tracing
+    from infra.waiting import end_within, on_signals
     from outbox.relay import StreamAhead, run
     from outbox.relay_health import RelayHealth
     from outbox.relay_metrics import view
 
     settings = load_settings()
     configure_logging(settings.log_format)
+    configure_tracing("relay")
     log = structlog.get_logger("outbox.relay")
 
     async def relaying() -> None:
@@ -40,8 +41,7 @@ def relay(monitor: socket.socket | None) -> None:
             stop.set()
             end_within(STOP_SECONDS)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, end)
+        on_signals(end)
         redis, health = streams.connect(settings.redis_url), RelayHealth()
         try:
             async with monitored(monitor, view(health, settings.database_url, redis, STREAMS)):

@@ -31,6 +31,7 @@ async def test_a_request_is_one_line(client: Client, database: Database, lines: 
 
     (line,) = lines
     assert line.pop("ms") > 0
+    assert len(line.pop("trace_id")) == 32
     assert line == {
         "event": "request",
         "log_level": "info",
@@ -40,6 +41,31 @@ async def test_a_request_is_one_line(client: Client, database: Database, lines: 
         "actor": str(client.account.id),
         "request_id": response.headers["X-Request-Id"],
     }
+
+
+async def test_a_change_tells_its_command_its_events_and_its_trace(
+    client: Client, database: Database, lines: list[Any]
+) -> None:
+    file = await database.save(an_available_file(owner_id=client.account.id))
+    before = len(await database.recorded())
+
+    await client.patch(
+        f"/v1/files/{file.id}", json={"name": "b"}, headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    )
+
+    ((command,),) = await database.rows("SELECT id FROM commands")
+    (event,) = (await database.rows("SELECT event_id, traceparent FROM outbox ORDER BY id"))[before:]
+    (line,) = lines
+    assert (line["command"], line["events"], line["trace_id"]) == (str(command), [str(event.event_id)], "a" * 32)
+    assert event.traceparent.startswith(f"00-{'a' * 32}-")
+
+
+async def test_what_is_no_trace_context_is_not_believed(client: Client, lines: list[Any]) -> None:
+    await client.get("/v1/files", headers={"traceparent": f"00-{'0' * 32}-{'b' * 16}-01"})
+    await client.get("/v1/files", headers={"traceparent": "' OR 1=1"})
+
+    assert not {"0" * 32, "' OR 1=1"} & {line["trace_id"] for line in lines}
+    assert {len(line["trace_id"]) for line in lines} == {32}
 
 
 async def test_unknown_paths_and_refusals_are_in_it(anonymous: httpx.AsyncClient, lines: list[Any]) -> None:

@@ -93,6 +93,20 @@ async def test_a_process_whose_postgres_has_fallen_silent_ends_with_0(
             assert await ended(running) == 0
 
 
+@pytest.mark.parametrize("name", PROCESSES)
+async def test_the_second_signal_does_not_wait(name: str, environment: Mapping[str, str], redis: Redis) -> None:
+    """An idle process would have ended before it came: so both wait for one that is stopped."""
+    async with process(name, environment) as running:
+        running.send_signal(signal.SIGSTOP)
+        running.send_signal(signal.SIGTERM)
+        running.send_signal(signal.SIGINT)
+        running.send_signal(signal.SIGCONT)
+        _, said = await asyncio.wait_for(running.communicate(), 3)
+
+        assert running.returncode == 0
+        assert b"process.hurried" in said
+
+
 async def test_a_worker_without_redis_still_handles_what_is_due(
     environment: Mapping[str, str], database: Database, house: House
 ) -> None:
