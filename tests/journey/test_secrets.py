@@ -1,7 +1,9 @@
 """Whatever happens, what is secret stays out of logs, events, dead letters and Redis."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,9 +36,18 @@ async def test_no_secret_is_ever_written(log_format: str, house: House, environm
     logs = house.programs.data_dir.path / "log"
     assert "request.failed" in (logs / "api.log").read_text()
     assert "Traceback" in (logs / "api.log").read_text() or log_format == "json"
+    assert log_format == "console" or all_is_json(logs)
     assert found_in_logs(logs, secrets) == []
     assert await found_in_database(house.database.url, secrets) == []
     assert await found_in_redis(house.redis, secrets) == []
+
+
+def all_is_json(logs: Path) -> bool:
+    """Every line of every process of ours, with a time and what happened."""
+    lines = [line for file in logs.glob("*.log") for line in file.read_text().splitlines()]
+    parsed = [json.loads(line) for line in lines]
+    assert {"request", "delivery.done", "delivery.dead"} <= {line["event"] for line in parsed}
+    return all({"event", "level", "timestamp"} <= line.keys() for line in parsed)
 
 
 def keys(environment: Mapping[str, str]) -> list[str]:
