@@ -44,11 +44,15 @@ async def ready(request: Request[Any, Any, Any], state: State) -> Response[Readi
     return Response(Readiness(ready=True, checks=checks))
 
 
+EXPOSITION = CONTENT_TYPE_PLAIN_0_0_4.removesuffix("; charset=utf-8")
+"""Litestar adds a charset to every text; Prometheus refuses what names it twice."""
+
+
 @get("/metrics", opt=PUBLIC, media_type=MediaType.TEXT, summary="Figures for Prometheus, in its text format")
 async def metrics(state: State) -> Response[bytes]:
     await state.standing.ask()
     text = generate_latest(state.registry)
-    return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Cache-Control": "no-store"})
+    return Response(text, media_type=EXPOSITION, headers={"Cache-Control": "no-store"})
 
 
 @get("/", opt=PUBLIC, media_type=MediaType.TEXT, summary="What this is", include_in_schema=False)

@@ -13,7 +13,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 async def scraped(http: httpx.AsyncClient) -> Samples:
     answer = await http.get("/metrics")
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     found = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
     return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in found}
 

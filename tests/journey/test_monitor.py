@@ -35,7 +35,7 @@ async def test_a_process_shows_its_health_and_ends_with_0(
 
         await house.until(is_ready)
         metrics = await http.get("/metrics")
-        assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
+        assert metrics.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert "process_resident_memory_bytes" in metrics.text
         assert ("waybill_relay_backlog 0.0" in metrics.text) == (name == "relay")
         assert (await http.get("/elsewhere")).status_code == 404
