@@ -24,7 +24,7 @@ FILTERS = (
 )
 CHANGES = some.dictionaries(some.sampled_from(FIELDS + SHARE_FIELDS), VALUES, max_size=3)
 bounded = settings(
-    max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

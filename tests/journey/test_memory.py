@@ -8,7 +8,7 @@ import pytest
 from domain.files.parts import MIB
 from tests.journey.conftest import House
 
-SIZE = 160 * MIB
+SIZE = 128 * MIB
 """Four times what it may grow by; 2 GiB grew it by 50 MiB when tried by hand."""
 
 
