@@ -22,7 +22,7 @@ from infra.settings import Settings
 from tests.api.conftest import Client
 from tests.serving import served
 
-EXAMPLES = 8
+EXAMPLES = 6
 """Of good and of bad requests each, for every route."""
 ENDLESS = "GET /v1/events/stream"
 UNREADABLE = b"Invalid HTTP request received."
