@@ -17,8 +17,7 @@ ATTEMPTS = 3
 LEASE_SECONDS = 2
 SPOILED = ("finalize_upload", "index_file")
 READERS = ("index_file", "remove_objects")
-NOT_AN_EVENT = ('{"file_id": "no id"}', '{"name": "\\ud800"}')
-"""The wrong fields; and what Postgres takes for JSON although it is none: half a character."""
+NOT_AN_EVENT = ('{"file_id": "no id"}', '["no object"]')
 REASONS = {
     # what it is, and what its delivery says of it: the reason, and after how many attempts
     "poison": ("Poisoned: poison-", [ATTEMPTS]),

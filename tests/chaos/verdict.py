@@ -23,6 +23,10 @@ FROM outbox o JOIN subscriptions s ON s.type = o.type AND s.since < coalesce(o.p
 LEFT JOIN deliveries d ON d.consumer = s.consumer AND d.position = o.position
 """
 OPEN = f"SELECT count(*) {OWED} WHERE d.state IS NULL OR d.state NOT IN ('done', 'dead', 'discarded')"
+OPEN_ONES = f"""
+SELECT s.consumer, o.type, o.position, d.state, d.attempts, d.due_at - now() AS due_in, d.last_error
+{OWED} WHERE d.state IS NULL OR d.state NOT IN ('done', 'dead', 'discarded') ORDER BY o.position
+"""
 DEAD = "SELECT consumer, type, attempts, last_error FROM deliveries WHERE state = 'dead'"
 UNPUBLISHED = "SELECT count(*) FROM outbox WHERE position IS NULL"
 FILES = """
@@ -84,6 +88,7 @@ async def judge(database: Database, redis: Redis, bucket: Path, ledger: Ledger, 
         _compare(verdict, f"entries of {stream}", rows, entries)
         if stream == subscriber.stream:
             _compare(verdict, "entries seen by a subscriber", [row[:2] for row in rows], subscriber.seen)
+    verdict.add("deliveries that have not ended", await database.rows(OPEN_ONES))
     verdict.twice = (await database.rows(EFFECTS_TWICE))[0][0]
     verdict.add("deliveries that were given up", await database.rows(DEAD))
     verdict.add("consumers without a subscription", await _unsubscribed(database))
