@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -19,6 +21,7 @@ Cursor = Annotated[str | None, QueryParameter(max_length=5000)]
 LAST_POSITION = 2**63 - 1
 Position = Annotated[int, msgspec.Meta(ge=0, le=LAST_POSITION)]
 """Postgres's bigint."""
+BY_ID = attrgetter("id")
 
 
 def write_cursor(values: object) -> str:
@@ -35,6 +38,11 @@ def read_cursor(cursor: str | None, type_: type[T]) -> T | None:
         )
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise Invalid("is not a cursor of ours", field="cursor") from error
+
+
+def paged(found: Sequence[T], limit: int, key: Callable[[T], object] = BY_ID) -> tuple[Sequence[T], str | None]:
+    """The page, and the cursor of the next one if there is one: of a page and one more was found, if there is more."""
+    return found[:limit], write_cursor(key(found[limit - 1])) if len(found) > limit else None
 
 
 def next_link(request: Request[Any, Any, Any], cursor: str | None) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Files: find, look at, change, download, delete, and what has happened to them."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.downloads import content_url
 from api.etags import etag, is_known, versions
-from api.paging import Cursor, Limit, Position, next_link, read_cursor, write_cursor
+from api.paging import Cursor, Limit, Position, next_link, paged, read_cursor
 from api.requests import FileChanges
 from api.searching import asked, cursor_after, read_key, read_match
 from api.views import CloudEventView, EventPage, FilePage, FileView
@@ -30,6 +31,7 @@ from outbox.downloads import download_own
 from outbox.history import history
 from outbox.message import structured_event
 
+BY_POSITION = itemgetter("position")
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]
 
 
@@ -106,9 +108,9 @@ async def file_history(
 ) -> Response[EventPage]:
     await own_file(transaction, actor, file_id)
     after = read_cursor(cursor, Position) or 0
-    rows = (await transaction.execute(history(file_id, after=after, limit=limit + 1))).mappings().all()
-    more = write_cursor(rows[limit - 1]["position"]) if len(rows) > limit else None
-    views = [msgspec.convert(structured_event(row), CloudEventView) for row in rows[:limit]]
+    found = (await transaction.execute(history(file_id, after=after, limit=limit + 1))).mappings().all()
+    rows, more = paged(found, limit, BY_POSITION)
+    views = [msgspec.convert(structured_event(row), CloudEventView) for row in rows]
     return Response(EventPage(views, more), headers=next_link(request, more))
 
 

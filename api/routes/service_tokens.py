@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.auth import PUBLIC
-from api.paging import Cursor, Limit, next_link, read_cursor, write_cursor
+from api.paging import Cursor, Limit, next_link, paged, read_cursor
 from api.requests import NewServiceToken
 from api.service_tokens import ServiceTokens
 from api.signing_keys import SigningKeys
@@ -63,10 +63,9 @@ async def list_service_tokens(
     cursor: Cursor = None,
 ) -> Response[ServiceTokenPage]:
     query = own_service_tokens(actor, after=read_cursor(cursor, UUID), limit=limit + 1)
-    found = (await transaction.scalars(query)).all()
-    more = write_cursor(found[limit - 1].id) if len(found) > limit else None
-    page = ServiceTokenPage([ServiceTokenView.of(token) for token in found[:limit]], more)
-    return Response(page, headers=next_link(request, more))
+    found, more = paged((await transaction.scalars(query)).all(), limit)
+    views = [ServiceTokenView.of(token) for token in found]
+    return Response(ServiceTokenPage(views, more), headers=next_link(request, more))
 
 
 @get("/v1/service-tokens/{token_id:uuid}", summary="One service token, without the token itself")

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.auth import PUBLIC
 from api.idempotency import HASHING
 from api.limits import LOGIN, REFRESH
-from api.paging import Cursor, Limit, next_link, read_cursor, write_cursor
+from api.paging import Cursor, Limit, next_link, paged, read_cursor
 from api.requests import Login, Refreshment
 from api.views import OwnSessionView, SessionPage, SessionView
 from domain.actor import Actor
@@ -57,9 +57,8 @@ async def list_sessions(
     cursor: Cursor = None,
 ) -> Response[SessionPage]:
     query = own_sessions(actor, after=read_cursor(cursor, UUID), limit=limit + 1)
-    found = (await transaction.scalars(query)).all()
-    more = write_cursor(found[limit - 1].id) if len(found) > limit else None
-    views = [OwnSessionView.of(each, current=each.id == actor.session_id) for each in found[:limit]]
+    found, more = paged((await transaction.scalars(query)).all(), limit)
+    views = [OwnSessionView.of(each, current=each.id == actor.session_id) for each in found]
     return Response(SessionPage(views, more), headers=next_link(request, more))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.idempotency import HASHING
 from api.limits import INVITATION
-from api.paging import Cursor, Limit, next_link, read_cursor, write_cursor
+from api.paging import Cursor, Limit, next_link, paged, read_cursor
 from api.requests import NewShare
 from api.views import NewShareView, SharePage, ShareView
 from domain.accounts import passwords
@@ -46,11 +46,11 @@ async def list_shares(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response[SharePage]:
-    found = await own_shares(transaction, actor, file_id, after=read_cursor(cursor, UUID), limit=limit + 1)
-    more = write_cursor(found[limit - 1].id) if len(found) > limit else None
-    invited = await recipients(transaction, found[:limit])
-    page = SharePage([ShareView.of(share, invited[share.id]) for share in found[:limit]], more)
-    return Response(page, headers=next_link(request, more))
+    after = read_cursor(cursor, UUID)
+    found, more = paged(await own_shares(transaction, actor, file_id, after=after, limit=limit + 1), limit)
+    invited = await recipients(transaction, found)
+    views = [ShareView.of(share, invited[share.id]) for share in found]
+    return Response(SharePage(views, more), headers=next_link(request, more))
 
 
 @delete("/v1/shares/{share_id:uuid}", summary="Revoke a share: none of its links leads anywhere any more")
