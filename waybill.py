@@ -1,6 +1,7 @@
 """The command line: one thin file that joins the rooms' own commands."""
 
 import importlib
+import logging
 import sys
 from typing import Any, NoReturn
 
@@ -77,7 +78,11 @@ class LazyGroup(click.Group):
 
 
 def _end(line: str, code: int) -> NoReturn:
-    click.echo(f"waybill: {line}", err=True)
+    """With one line; of JSON if the command has begun to log so."""
+    if [handler.name for handler in logging.getLogger().handlers] == ["json"]:
+        logging.getLogger("waybill").critical(line)
+    else:
+        click.echo(f"waybill: {line}", err=True)
     sys.exit(code)
 
 

@@ -2,13 +2,16 @@
 
 import logging
 import sys
+import threading
 from typing import Literal
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+LogFormat = Literal["json", "console"]
 
-def configure_logging(log_format: Literal["json", "console"]) -> None:
+
+def configure_logging(log_format: LogFormat) -> None:
     """Send structlog's and the libraries' own logs to stderr, in one format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -23,11 +26,14 @@ def configure_logging(log_format: Literal["json", "console"]) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_last(log_format)))
+    handler.set_name(log_format)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     for chatty in ("botocore", "aiobotocore", "alembic.runtime.plugins", "uvicorn.access", "rocketry"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    if log_format == "json":
+        _log_what_python_prints()
 
 
 def one_line(error: BaseException) -> str:
@@ -35,7 +41,16 @@ def one_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def _last(log_format: Literal["json", "console"]) -> list[structlog.typing.Processor]:
+def _log_what_python_prints() -> None:
+    """Warnings, and errors that nobody has caught."""
+    logging.captureWarnings(capture=True)
+    log = logging.getLogger("python")
+    sys.excepthook = lambda *raised: log.critical("process.failed", exc_info=raised)
+    threading.excepthook = lambda told: log.error("thread.failed", exc_info=told.exc_value)
+    sys.unraisablehook = lambda told: log.error("python.ignored", exc_info=told.exc_value)
+
+
+def _last(log_format: LogFormat) -> list[structlog.typing.Processor]:
     if log_format == "json":
         return [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,

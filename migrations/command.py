@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @click.option("--down", is_flag=True, help="Go down to REVISION instead; `--down --to base` drops everything.")
 def migrate(revision: str | None, *, down: bool) -> None:
     """Bring the database to the newest schema. Safe to run twice, and from two machines at once."""
+    import structlog
     from alembic import command
     from alembic.util import CommandError
     from sqlalchemy.exc import DBAPIError
@@ -25,14 +26,18 @@ def migrate(revision: str | None, *, down: bool) -> None:
 
     if down and revision is None:
         raise click.UsageError("--down needs --to REVISION")
-    configure_logging(load_settings().log_format)
+    log_format = load_settings().log_format
+    configure_logging(log_format)
     try:
         (command.downgrade if down else command.upgrade)(alembic_config(), revision or "head")
     except CommandError as error:
         raise click.UsageError(str(error)) from None
     except (DatabaseUnreachable, DBAPIError) as error:
         raise click.ClickException(f"Postgres: {one_line(error)}") from None
-    click.echo(f"The database is at {revision or 'head'}.")
+    if log_format == "json":
+        structlog.get_logger(__name__).info("migrate.done", revision=revision or "head")
+    else:
+        click.echo(f"The database is at {revision or 'head'}.")
 
 
 def alembic_config(connection: "Connection | None" = None) -> "Config":

@@ -1,5 +1,6 @@
 """What a log tells about an end: the line that gives the reason, out of the many around it."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -35,12 +36,25 @@ def tail(log: Path, start: int) -> list[str]:
 
 def reason(lines: list[str]) -> str:
     """The telling line without its time stamp, or else the last few; empty if there is none."""
+    lines = [_in_words(line) for line in lines]
     for pattern in _REASONS:
         for line in reversed(lines):
             if pattern.search(line):
                 return _STAMP.sub("", line).removeprefix("waybill: ")
     last = 1 if any(line.startswith("Traceback ") for line in lines) else TAIL_LINES
     return " | ".join(_STAMP.sub("", line) for line in lines[-last:])
+
+
+def _in_words(line: str) -> str:
+    """A line of ours in JSON as it would stand in a log for people."""
+    try:
+        said = json.loads(line)
+        event, level = said["event"], said["level"]
+    except (ValueError, TypeError, KeyError):
+        return line
+    raised = [f"{each['exc_type']}: {each['exc_value']}" for each in said.get("exception", ())[:1]]
+    words = ": ".join([event, *([said["error"]] if "error" in said else []), *raised])
+    return f"waybill: {words}" if level == "critical" else words
 
 
 def tells_of_a_full_disk(lines: list[str], log: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import sys
 
 import click
 
@@ -54,5 +53,4 @@ def relay(monitor: socket.socket | None) -> None:
     try:
         uvloop.run(relaying())
     except StreamAhead as error:
-        click.echo(f"waybill relay: {error}", err=True)
-        sys.exit(1)
+        raise click.ClickException(str(error)) from None

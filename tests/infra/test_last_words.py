@@ -34,6 +34,15 @@ INFO [alembic] Running upgrade
 waybill: Postgres: permission denied for schema public
 """
 
+JSON = """
+{"level": "info", "event": "relay.ready", "timestamp": "2026-11-22T17:48:54Z"}
+{"level": "critical", "event": "a stream is newer than the outbox", "timestamp": "2026-11-22T17:48:54Z"}
+{"level": "info", "event": "over", "timestamp": "2026-11-22T17:48:54Z"}
+"""
+JSON_TRACEBACK = """
+{"level": "critical", "event": "process.failed", "exception": [{"exc_type": "KeyError", "exc_value": "'a'"}]}
+"""
+
 
 @pytest.mark.parametrize(
     ("log", "reason"),
@@ -43,6 +52,8 @@ waybill: Postgres: permission denied for schema public
         (VALKEY, "Bad file format reading the append only file appendonly.aof.1.incr.aof"),
         (TRACEBACK, "RuntimeError: the stream is ahead of the outbox"),
         (OURS, "Postgres: permission denied for schema public"),
+        (JSON, "a stream is newer than the outbox"),
+        (JSON_TRACEBACK, "process.failed: KeyError: 'a'"),
         ("one\ntwo\nthree\nfour", "two | three | four"),
         ("", ""),
     ],
