@@ -12,6 +12,7 @@ from rocketry import Rocketry
 from rocketry.conds import daily, hourly
 from sqlalchemy.exc import SQLAlchemyError
 
+from domain.aggregate import now
 from domain.cause import caused_by
 from infra.database import DatabaseUnreachable, create_engine
 from infra.failpoints import failpoint
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 2.0
 STOP_SECONDS = 9.0
+SLACK = timedelta(seconds=1)
+"""How long Rocketry may take to note that a task has ended."""
 ROCKETRY = {
     "execution": "async",
     "silence_task_prerun": True,
@@ -79,8 +82,12 @@ async def _shut_down(app: Rocketry, stop: asyncio.Event) -> None:
 
 
 async def _until_announced(sessions: Sessions, job: Job, stop: asyncio.Event) -> None:
-    """A tick is not lost to a Postgres that is away for a while."""
+    """A tick is not lost to a Postgres that is away or slow for a while.
+
+    Rocketry takes an hour for done in which a task has ended, so this one ends in the hour that it has announced.
+    """
     while not stop.is_set():
+        announced = job.begin(now())
         try:
             with work(job.name, "PRODUCER", None) as it, caused_by(it.traceparent):
                 new = await announce(sessions, job)
@@ -90,4 +97,6 @@ async def _until_announced(sessions: Sessions, job: Job, stop: asyncio.Event) ->
             await pause(stop, RETRY_SECONDS)
         else:
             log.info("scheduler.announced", tick=job.name, new=new)
-            return
+            if job.begin(now() + SLACK) == announced:
+                return
+            await pause(stop, SLACK.total_seconds())

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import text
 
 from domain.schedule.events import ExpiryDue, ReconciliationDue, RetentionDue, Tick, UploadsCleanupDue
 from infra.database import DatabaseUnreachable
@@ -20,7 +22,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:9/none"
 BEFORE_ONE = datetime(2026, 11, 22, 0, 59, 59, tzinfo=UTC)
 AFTER_ONE = datetime(2026, 11, 22, 1, 0, 1, tzinfo=UTC)
 TICKS: set[type[Tick]] = {ExpiryDue, UploadsCleanupDue, RetentionDue, ReconciliationDue}
-Schedule = Callable[[int], Awaitable[None]]
+Schedule = Callable[[int], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +76,19 @@ async def test_a_restart_right_after_the_hour_announces_each_hour_once(schedule:
 
     assert await hours(database, ExpiryDue) == [0, 1]
     assert len(await database.recorded()) == 6
+
+
+async def test_an_hour_that_begins_while_the_last_is_announced_is_announced_too(
+    schedule: Schedule, database: Database
+) -> None:
+    with time_machine.travel(BEFORE_ONE, tick=True):
+        async with database.engine.begin() as other:
+            await other.execute(text("LOCK TABLE outbox IN EXCLUSIVE MODE"))
+            running = asyncio.create_task(schedule(6))
+            await asyncio.sleep((AFTER_ONE - BEFORE_ONE).total_seconds())
+        await running
+
+    assert await hours(database, ExpiryDue) == [0, 1]
 
 
 @pytest.fixture
