@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from litestar import Request, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -49,7 +49,7 @@ async def open_upload(
     transaction: NamedDependency[AsyncSession],
     storage: NamedDependency[Storage],
     settings: NamedDependency[Settings],
-) -> StartedUpload:
+) -> Response[StartedUpload]:
     actor.with_scope(Scope.FILES_WRITE)  # before S3 is asked for anything; the command asks again
     if data.size > settings.max_file_size:
         raise FileTooLarge
@@ -63,7 +63,8 @@ async def open_upload(
         request.state.undo = undo
     assert place.part_size is not None  # noqa: S101 - `opened` always plans
     assert place.open_until is not None  # noqa: S101
-    return StartedUpload(FileView.of(file), UploadView(file.id, place.part_size, parts, place.open_until))
+    started = StartedUpload(FileView.of(file), UploadView(file.id, place.part_size, parts, place.open_until))
+    return Response(started, headers={"Location": f"/v1/uploads/{file.id}"})
 
 
 @get("/v1/uploads/{file_id:uuid}", summary="What S3 has received: go on with what is missing, from any device")

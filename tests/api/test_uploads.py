@@ -54,6 +54,7 @@ async def test_a_promised_upload_of_one_part_is_a_presigned_put(client: Client, 
     upload = started.json()["upload"]
     assert started.json()["file"]["status"] == "pending"
     assert upload["id"] == started.json()["file"]["id"]
+    assert started.headers["Location"] == f"/v1/uploads/{upload['id']}"
     assert [(part["number"], part["size"]) for part in upload["parts"]] == [(1, 3)]
     assert await database.recorded() == []
     async with httpx.AsyncClient() as s3:
