@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import structlog
+
 from api.live.reader import RETRY_SECONDS, UNREADABLE, LiveReader
 from api.live.subscriber import Subscriber
 from domain.actor import Actor
@@ -16,6 +18,8 @@ from domain.service_tokens.queries import living_tokens
 from domain.sessions.queries import living_sessions
 from outbox.feed import Filter
 from outbox.session import Sessions
+
+log = structlog.get_logger(__name__)
 
 OF_A_PROCESS = 2000
 OF_AN_ACCOUNT = 1000
@@ -99,6 +103,9 @@ class Streams:
                 await self.check()
             except UNREADABLE:
                 seconds = RETRY_SECONDS  # meanwhile nobody is told anything: that takes Postgres too
+            except Exception:
+                log.exception("events.check_failed")  # whoever is not allowed in any more would listen on if it ended
+                seconds = RETRY_SECONDS
             else:
                 seconds = CHECK_SECONDS
 

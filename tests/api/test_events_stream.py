@@ -2,30 +2,37 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar
 from redis.asyncio import Redis
 
 from api.live import response, streams, subscriber
-from domain.actor import Scope
-from domain.aggregate import now
+from domain.actor import Actor, Scope
+from domain.aggregate import new_id, now
 from domain.catalogue import STREAMS
+from domain.sessions.queries import living_sessions
 from infra.settings import Settings
+from outbox.feed import EVERYTHING
 from outbox.relay import run
-from tests.api.conftest import Client, service_of
+from tests.api.conftest import Client, client_of, running, service_of
 from tests.api.listening import PATIENCE, STREAM, Listener, listening, serving
 from tests.api.matrix import assert_problem
+from tests.database import Database
 from tests.factories import a_file_uploaded
 from tests.outbox.conftest import History, history
+from tests.outbox.forwarder import forwarder_to_postgres
 
 __all__ = ["history"]
 
+LONG_PAST = 1000
+"""More, of large events, than pages that have been read before somebody takes them."""
 Listen = Callable[..., AbstractAsyncContextManager[Listener]]
 
 
@@ -105,7 +112,7 @@ async def test_a_service_hears_everybody_and_only_the_types_it_asked_for(
 async def test_whoever_resumes_at_any_point_hears_each_event_once_and_in_order(
     listen: Listen, history: History, mine: Mine, settings: Settings, redis: Redis
 ) -> None:
-    """100 times, while 500 events a second happen."""
+    """100 times, while up to 500 events a second happen: tests/bench/test_resuming.py says how many do."""
     count, chance, heard = 2000, random.Random(6), list[int]()  # noqa: S311 - where to stop, not what to hide
 
     async def happen() -> None:
@@ -136,6 +143,28 @@ async def test_what_becomes_of_redis_is_no_matter(
                 await history.database.record(*mine(3))
                 await redis.flushall()
                 assert len(await listener.next(3)) == 3
+
+
+async def test_who_reads_the_past_while_postgres_goes_away_is_told_to_resume(
+    environment: Mapping[str, str], settings: Settings, history: History, client: Client
+) -> None:
+    large = [a_file_uploaded(owner_id=client.account.id, name="x" * 20_000) for _ in range(LONG_PAST)]
+    await history.publish(*large)
+    async with forwarder_to_postgres(environment) as postgres:
+        through = msgspec.structs.replace(settings, database_url=postgres.postgres_url(settings.database_url))
+        async with running(through) as app, serving(app) as url:
+            person = await client_of(client.account, app, client.http, history.database)
+            async with listening(url, person.headers, after=0) as listener:
+                told = await listener.next(1)
+                await postgres.cut()
+                told += await listener.rest()
+            await postgres.mend()
+            assert response.AWAY in listener.comments
+            assert len(told) < LONG_PAST
+
+            async with listening(url, person.headers, after=told[-1].id) as resumed:
+                told += await resumed.next(LONG_PAST - len(told))
+    assert ids(told) == list(range(1, LONG_PAST + 1))
 
 
 async def test_who_reads_too_slowly_is_let_go_and_told_to_resume(
@@ -209,6 +238,28 @@ async def test_a_stream_ends_with_its_service_token(listen: Listen, app: Litesta
 
         assert await listener.rest() == []
     assert streams.CREDENTIALS_OVER in listener.comments
+
+
+async def test_whoever_may_listen_is_asked_again_after_any_error(
+    client: Client, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    async def fails_at_first(session: Any, people: Any) -> Any:
+        asked.append(people)
+        if len(asked) == 1:
+            raise RuntimeError("a fault of ours")
+        return await living_sessions(session, people)
+
+    monkeypatch.setattr(streams, "living_sessions", fails_at_first)
+    monkeypatch.setattr(streams, "CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "RETRY_SECONDS", 0.01)
+    live = streams.Streams(database.sessions)
+    async with live.running(), asyncio.timeout(PATIENCE):
+        subscriber = live.admit(Actor(client.account.id, session_id=new_id()), EVERYTHING)
+        await subscriber.news(seconds=PATIENCE)
+
+    assert (subscriber.ended, len(asked)) == (streams.CREDENTIALS_OVER, 2)
 
 
 async def test_a_stream_ends_with_its_access_token(
