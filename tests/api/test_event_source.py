@@ -4,16 +4,21 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from litestar import Litestar
 from playwright.async_api import Page, Route
 
 from domain.actor import Scope
-from tests.api.conftest import Client, service_of
+from infra.settings import Settings
+from tests.api.conftest import Client, client_of, running, service_of
 from tests.api.listening import STREAM, serving
 from tests.api.matrix import assert_problem
+from tests.api.test_real_clients import blank
+from tests.database import Database
 from tests.factories import a_file_uploaded
 from tests.outbox.conftest import History, history
+from tests.serving import served
 
 __all__ = ["history"]
 
@@ -66,6 +71,48 @@ async def test_an_event_source_hears_each_event_once_also_when_it_has_to_come_ag
 def cookie_of(answer: httpx.Response) -> dict[str, str]:
     parts: list[Any] = [part.strip().partition("=") for part in answer.headers["Set-Cookie"].split(";")]
     return {name: value for name, _, value in parts}
+
+
+FETCH = """
+async ([stream, token]) => {
+  const headers = {Authorization: token, "Last-Event-ID": "1"};
+  try {
+    const reader = (await fetch(stream, {headers})).body.pipeThrough(new TextDecoderStream()).getReader();
+    let heard = "";
+    while (!heard.includes("data: ")) heard += (await reader.read()).value;
+    return heard.match(/^id: .*$/m)[0];
+  } catch (error) {
+    return error.name;
+  }
+}
+"""
+REFUSED = """
+stream => new Promise(resolve => {
+  const source = new EventSource(stream, {withCredentials: true});
+  source.onopen = () => resolve("opened");
+  source.onerror = () => resolve(source.readyState === EventSource.CLOSED ? "refused" : "tries again");
+})
+"""
+
+
+@pytest.mark.parametrize("welcome", [True, False])
+async def test_a_page_of_another_origin_reads_it_by_fetch_if_it_may(
+    welcome: bool, page: Page, settings: Settings, history: History, database: Database, client: Client
+) -> None:
+    async with (
+        served(blank) as origin,
+        running(msgspec.structs.replace(settings, cors_origins=(origin,) if welcome else ())) as app,
+        serving(app) as api,
+    ):
+        person = await client_of(client.account, app, client.http, database)
+        await history.publish(*(a_file_uploaded(owner_id=client.account.id) for _ in range(2)))
+        await page.goto(origin)
+        heard = await page.evaluate(FETCH, [api + STREAM, person.headers["Authorization"]])
+        cookie = cookie_of(await person.post(COOKIE))["waybill_stream"]
+        await page.context.add_cookies([{"name": "waybill_stream", "value": cookie, "url": api + STREAM}])
+
+        assert heard == ("id: 2" if welcome else "TypeError")
+        assert await page.evaluate(REFUSED, api + STREAM) == "refused"
 
 
 async def test_the_cookie_is_for_the_stream_alone_and_out_of_a_pages_reach(client: Client) -> None:
