@@ -27,7 +27,8 @@ ADD CONSTRAINT fails_at_once CHECK (name <> 'fails at once')
 async def test_no_secret_is_ever_written(log_format: str, house: House, environment: Mapping[str, str]) -> None:
     house.programs = replace(house.programs, env={**house.programs.env, "WAYBILL_LOG_FORMAT": log_format})
     await house.database.execute(FAILING)
-    await house.start("api", "relay", "worker")
+    await house.supervisor.run(house.programs.named("migrate"))
+    await house.start("api", "relay", "worker", "scheduler")
 
     secrets = [*await a_person_comes_and_goes(house), *keys(environment)]
     await house.until(house.nothing_is_open)
@@ -46,7 +47,8 @@ def all_is_json(logs: Path) -> bool:
     """Every line of every process of ours, with a time and what happened."""
     lines = [line for file in logs.glob("*.log") for line in file.read_text().splitlines()]
     parsed = [json.loads(line) for line in lines]
-    assert {"request", "delivery.done", "delivery.dead"} <= {line["event"] for line in parsed}
+    told = {"request", "delivery.done", "delivery.dead", "migrate.done", "scheduler.announced"}
+    assert told <= {line["event"] for line in parsed}
     return all({"event", "level", "timestamp"} <= line.keys() for line in parsed)
 
 

@@ -127,6 +127,17 @@ async def test_a_worker_without_redis_still_handles_what_is_due(
         assert await ended(running) == 0
 
 
+async def test_a_worker_may_run_one_consumer_alone(house: House) -> None:
+    await house.start("api", "relay")
+    await house.upload("a.txt", b"abc")
+
+    async with process("worker", house.programs.env, "--only", "finalize_upload") as running:
+        await house.until(house.all_are_available)
+        assert await ended(running) == 0
+
+    assert await house.database.rows("SELECT DISTINCT consumer FROM deliveries") == [("finalize_upload",)]
+
+
 async def test_a_stopping_api_ends_its_streams_with_a_word(house: House) -> None:
     """A stream has no end of its own, and the server waits for every answer's end."""
     await house.start("api")

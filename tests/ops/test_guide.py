@@ -1,4 +1,4 @@
-"""docs/operations.md: its backup and restore are run as they stand there, its other commands exist as written."""
+"""docs/operations.md: its commands are run as they stand there, those of backup and restore in a row."""
 
 import asyncio
 import re
@@ -12,15 +12,21 @@ import asyncpg
 import click
 import pytest
 import yaml
+from alembic.script import ScriptDirectory
 from redis.asyncio import Redis
 
 from domain.catalogue import STREAMS
 from infra import streams
+from migrations.command import alembic_config, newest
 from outbox.relay import Relay, StreamAhead
 from tests.consumers.steps import STREAM, publish
 from tests.database import Database
-from tests.factories import a_file_uploaded
+from tests.factories import a_file_uploaded, a_processing_file, an_account
+from tests.outbox.conftest import History, Run, history, waybill
 from waybill import cli
+
+__all__ = ["history", "waybill"]
+"""Fixtures from another room."""
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operations.md").read_text()
@@ -31,6 +37,12 @@ LINES = [line.partition("#")[0].strip() for _, block in BLOCKS for line in block
 COMMANDS = [" ".join(line.split()) for line in [*LINES, *INLINE] if re.search(r"(^|api )waybill [a-z]", line)]
 COMPOSE = [line for line in [*LINES, *INLINE] if line.startswith("docker compose ")]
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+DOWN = "waybill migrate --down --to REVISION"
+ELSEWHERE = {DOWN, "waybill migrate", "waybill worker --only finalize_upload"}
+ELSEWHERE |= {"waybill keys rotate", "waybill keys rotate --leaked"}
+"""Run by tests of their own: here, and in journey/ and api/."""
+ANSWERS = {"waybill status": {1}, "waybill doctor": {0, 1}}
+"""Exit codes other than 0: something is dead, and the disk may be full."""
 VERBS = {"up", "ps", "exec", "run", "build"}
 
 
@@ -50,6 +62,35 @@ def test_a_command_exists_as_it_is_written(line: str) -> None:
         assert found is not None
         command, arguments = found, arguments[1:]
     command.make_context(command.name, arguments, parent=context)  # raises where click would refuse it
+
+
+@pytest.mark.parametrize(
+    "line", sorted({line.replace("docker compose exec api ", "") for line in COMMANDS} - ELSEWHERE)
+)
+async def test_a_command_works_while_there_is_work_for_it(
+    line: str, waybill: Run, history: History, database: Database
+) -> None:
+    file = await database.save(a_processing_file(owner_id=(await database.save(an_account())).id))
+    await history.publish()
+    for consumer in ("finalize_upload", "send_mail"):
+        await history.deliver(consumer, error="it failed")
+
+    done = await waybill(*arguments_of(line.replace("FILE_ID", str(file.id))), input="y\n")
+
+    assert done.exit_code in ANSWERS.get(line, {0}), done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+async def test_a_schema_goes_down_and_up_again(
+    environment: Mapping[str, str], database: Database, tmp_path: Path
+) -> None:
+    steps = ScriptDirectory.from_config(alembic_config())
+    before = steps.get_revision("head").down_revision
+    await database.engine.dispose()
+
+    for line, revision in ((DOWN.replace("REVISION", str(before)), before), ("waybill migrate", newest())):
+        await run(line, environment, tmp_path)
+        assert await database.rows("SELECT version_num FROM alembic_version") == [(revision,)]
 
 
 @pytest.mark.parametrize("line", sorted(set(COMPOSE)))
