@@ -6,6 +6,7 @@
 VENV  := .venv
 BIN   := $(VENV)/bin
 READY := $(VENV)/.ready
+BENCH := $(VENV)/.bench
 ARGS  ?=
 
 # The system's certificates: uv's own do not know a company's TLS proxy.
@@ -64,6 +65,10 @@ test: $(READY) ## Run the tests
 .PHONY: chaos
 chaos: $(READY) ## Break everything under load, seeded (CHAOS_SEED), for some 15 minutes; prints what came of it
 	@$(BIN)/pytest tests/chaos -m chaos -n 0 -k "long or failpoints" $(ARGS)
+
+.PHONY: bench
+bench: $(BENCH) ## Measure against plain floors and peers, for some 10 minutes; ITEM=relay,age measures only those
+	@$(BIN)/python -m tests.bench $(ITEM) $(ARGS)
 
 .PHONY: lint
 lint: $(READY) ## Check style, types, import directions, the compose file and the Dockerfile
@@ -152,3 +157,8 @@ $(READY): pyproject.toml uv.lock
 	  python=$(BIN)/python; \
 	fi; \
 	"$$uv" sync --frozen --quiet --python "$$python" && touch $@
+
+# What only the benchmarks need; whatever brings .venv up to date removes it again.
+$(BENCH): $(READY)
+	@if uv --version >/dev/null 2>&1; then uv=uv; else uv=$(BIN)/uv; fi; \
+	"$$uv" sync --frozen --quiet --group bench && touch $@

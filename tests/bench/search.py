@@ -148,7 +148,7 @@ async def _fill(url: str, count: int) -> UUID:
         accounts = "INSERT INTO accounts (id, email, password_hash, created_at) VALUES ($1, $1::uuid::text, '', now())"
         await connection.executemany(accounts, [(owner,) for owner in owners])
         ours = "tablename = 'files' AND indexname LIKE 'ix_%'"
-        indexes = await connection.fetch(f"SELECT indexname, indexdef FROM pg_indexes WHERE {ours}")  # noqa: S608
+        indexes = await connection.fetch(f"SELECT indexname, indexdef FROM pg_indexes WHERE {ours}")
         for index in indexes:
             await connection.execute(f"DROP INDEX {index['indexname']}")
         lines = shelves(chance, count=count, big_owner=owner_id, owners=owners)

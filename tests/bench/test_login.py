@@ -52,7 +52,7 @@ async def test_a_login_takes_as_long_for_an_unknown_address(api: httpx.AsyncClie
 
     known, unknown = (1000 * median(took[name]) for name in ("known", "unknown"))
 
-    print(f"\nlogin, median of {TRIES}: known {known:.1f} ms, unknown {unknown:.1f} ms")  # noqa: T201 - the bench's result
+    print(f"\nlogin, median of {TRIES}: known {known:.1f} ms, unknown {unknown:.1f} ms")
     assert abs(known - unknown) / min(known, unknown) < 0.10
 
 
@@ -68,7 +68,7 @@ async def test_many_logins_at_once_delay_nobody_who_asks_for_something_else(api:
 
     statuses = Counter(answer.status_code for answer in answers)
     p50, p99 = (1000 * quantiles(took, n=100)[index] for index in (49, 98))
-    print(  # noqa: T201
+    print(
         f"\n{TRIES} logins in {seconds:.1f} s: {dict(statuses)}; "
         f"/health/live {len(took)} times, median {p50:.0f} ms, p99 {p99:.0f} ms, worst {1000 * max(took):.0f} ms"
     )

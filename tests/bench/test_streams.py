@@ -54,7 +54,7 @@ async def test_a_thousand_idle_listeners_cost_little(listeners: list[asyncio.Str
     took = await asking
     rss, p99 = process.memory_info().rss / MIB, 1000 * quantiles(took, n=100)[98]
 
-    print(  # noqa: T201 - the bench's result
+    print(
         f"\n{STREAMS} idle streams: {rss:.0f} MiB resident, {100 * cpu:.0f} % of a core;"
         f" /health/live {len(took)} times, p99 {p99:.1f} ms, worst {1000 * max(took):.1f} ms"
     )

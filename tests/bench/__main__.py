@@ -1,0 +1,112 @@
+"""Ours beside a plain floor and beside peers: `python -m tests.bench [ITEM[,ITEM…]]`, or `make bench ITEM=…`.
+
+Prints a table and writes `bench.json`. Exits with 1 if an item could not be measured; a goal that was missed is marked.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+from alembic import command
+
+from infra.database import create_engine
+from infra.embedded import EmbeddedStack
+from migrations.command import alembic_config
+from tests.bench.item import Item, discover
+from tests.bench.place import Place
+from tests.bench.result import Result, failure
+from tests.bench.table import table
+
+DIRECTORY = Path(".waybill-bench").absolute()
+ITEM_SECONDS = 90
+PREPARE_SECONDS = 240
+ALL_SECONDS = 600
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", metavar="ITEM", nargs="*", help="by default all of them; several with commas")
+    parser.add_argument("--output", type=Path, default=Path("bench.json"))
+    given = parser.parse_args()
+    known = discover()
+    names = [name for each in given.names for name in each.split(",") if name] or sorted(known)
+    if unknown := set(names) - set(known):
+        parser.error(f"no item is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+    results = asyncio.run(bench([known[name] for name in names]))
+    given.output.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+    print(table(results))
+    return int(any(each.failed for each in results))
+
+
+async def bench(items: Sequence[Item]) -> list[Result]:
+    """All of them, those that need the same Postgres settings on one stack."""
+    end, results = time.monotonic() + ALL_SECONDS, dict[str, Result]()
+    for postgres in _distinct(items):
+        async with _place(postgres) as place:
+            for item in items:
+                if item.postgres == postgres:
+                    results[item.name] = await _measure(item, place, end)
+    return [results[item.name] for item in items]
+
+
+def _distinct(items: Sequence[Item]) -> list[Mapping[str, str]]:
+    settings = [item.postgres for item in items]
+    return [each for index, each in enumerate(settings) if each not in settings[:index]]
+
+
+@asynccontextmanager
+async def _place(postgres: Mapping[str, str]) -> AsyncIterator[Place]:
+    async with EmbeddedStack(DIRECTORY, postgres_settings=postgres) as stack:
+        place = Place({**os.environ, **stack.environment}, DIRECTORY)
+        engine = create_engine(stack.environment["WAYBILL_DATABASE_URL"])
+        async with engine.begin() as connection:
+            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+        await engine.dispose()
+        await place.tidy()
+        yield place
+
+
+async def _measure(item: Item, place: Place, end: float) -> Result:
+    print(f"{item.name}:", file=sys.stderr)
+    began = time.monotonic()
+    try:
+        if item.prepare:
+            await _process(item, place, "--prepare", within=min(PREPARE_SECONDS, end - time.monotonic()))
+        began = time.monotonic()
+        found = await _process(item, place, within=min(ITEM_SECONDS, end - began))
+        return msgspec.json.decode(found, type=Result)
+    except TimeoutError:
+        return failure(item, f"not done after {time.monotonic() - began:.0f} s")
+    except ChildProcessError as error:
+        return failure(item, str(error))
+
+
+async def _process(item: Item, place: Place, *options: str, within: float) -> bytes:
+    """What the item prints in a process of its own, which is ended with all that it started if it takes too long."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.alone", item.name, str(place.directory), *options),
+        env=place.environment,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(max(0, within)):
+            printed, _ = await process.communicate()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    if process.returncode:
+        raise ChildProcessError(f"exit code {process.returncode}, see above")
+    return printed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
