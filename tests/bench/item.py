@@ -40,7 +40,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class Goal:
-    """`figure` is `ours`, `ratio`, `peers` (ours, divided by the best of them) or one of `Measured.more`."""
+    """For `ours`, `ratio`, `peers` (ours divided by the best of them), a name of `Measured.more`, or `ratio of` one."""
 
     figure: str
     is_kept_by: Callable[[float, float], bool]
@@ -71,6 +71,8 @@ class Item:
     higher_is_better: bool
     rounds: int
     """How often each side is run, in turns."""
+    seconds: float
+    """No round begins that would not be done by then; the peers come after that."""
     warm_up: int
     """Rounds before those, that do not count."""
     postgres: Mapping[str, str]
@@ -87,6 +89,7 @@ def item(
     unit: str,
     higher_is_better: bool = True,
     rounds: int = 5,
+    seconds: float = 75,
     warm_up: int = 0,
     postgres: Mapping[str, str] | None = None,
     prepare: Callable[[Place], Awaitable[None]] | None = None,
@@ -96,7 +99,7 @@ def item(
     def register(measuring: Measuring) -> Measuring:
         name = getattr(measuring, "__name__", "")
         ITEMS[name] = Item(
-            name, measuring, unit, goals, higher_is_better, rounds, warm_up, dict(postgres or {}), prepare
+            name, measuring, unit, goals, higher_is_better, rounds, seconds, warm_up, dict(postgres or {}), prepare
         )
         return measuring
 

@@ -84,7 +84,8 @@ def _spread(runs: Sequence[Measured]) -> float:
 
 def _figure(found: Result, item: Item, name: str) -> float:
     """NaN, which keeps no goal, where there is no such figure."""
-    known = {"ours": found.ours, "ratio": found.ratio, "peers": _ahead(found, item), **found.figures}
+    ratios = {f"ratio of {each}": found.figures[each] / floor for each, floor in found.floor_figures.items()}
+    known = {"ours": found.ours, "ratio": found.ratio, "peers": _ahead(found, item), **found.figures, **ratios}
     figure = known.get(name)
     return float("nan") if figure is None else figure
 

@@ -12,12 +12,11 @@ from infra import streams
 from infra.database import connect
 from outbox.message import cloud_event
 from outbox.relay import Relay
-from tests.bench.events import COLUMNS, EVENTS, RECORD
+from tests.bench.events import STREAM, record
 from tests.bench.item import Sides, at_least, item
 from tests.bench.place import Place
 
 COUNT = 100_000
-STREAM = "waybill:files"
 
 # What an expert writes by hand: a table with a flag, and no index but for what is not published yet.
 PLAIN = """
@@ -28,7 +27,6 @@ CREATE TABLE plain_outbox (
 );
 CREATE INDEX ON plain_outbox (id) WHERE NOT published
 """
-PLAIN_RECORD = f"INSERT INTO plain_outbox ({COLUMNS}) {EVENTS}"
 PLAIN_UNPUBLISHED = """
 SELECT id AS position, event_id, type, subject, data::text AS data, traceparent, recorded_at
 FROM plain_outbox WHERE NOT published ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
@@ -44,45 +42,50 @@ async def relay(place: Place) -> AsyncIterator[Sides]:
         await connection.execute(PLAIN)
 
         async def ours() -> float:
-            await _begin(connection, redis, "outbox", RECORD)
-            return await relayed(url, redis)
+            await _begin(connection, redis, "outbox")
+            return await relayed(url, redis, COUNT)
 
         async def floor() -> float:
-            await _begin(connection, redis, "plain_outbox", PLAIN_RECORD)
+            await _begin(connection, redis, "plain_outbox")
             return await _relayed_by_hand(connection, redis)
 
         yield Sides(ours=ours, floor=floor, settings={"events": COUNT, "batch": 1000, "processes": 1})
         await connection.close()
 
 
-async def _begin(connection: asyncpg.Connection, redis: Redis, table: str, record: str) -> None:
+async def _begin(connection: asyncpg.Connection, redis: Redis, table: str) -> None:
     await redis.flushall()
     await connection.execute(f"TRUNCATE {table}")
-    await connection.execute(record.replace("$1::int", str(COUNT)).replace("$2", str(COUNT)))
+    await record(connection, COUNT, subjects=COUNT, table=table)
     await connection.execute(f"VACUUM ANALYZE {table}")
     await connection.execute("CHECKPOINT")
 
 
-async def relayed(url: str, redis: Redis) -> float:
-    """Events a second, from a relay that has just begun until nothing is left."""
+async def relayed(url: str, redis: Redis, count: int) -> float:
+    """Events a second, from a relay that has just begun until it has appended so many."""
     connection = await connect(url, application_name="waybill-relay")
     relay, began = Relay(connection, redis, STREAMS), time.perf_counter()
     appended = 0
-    while appended < COUNT:
+    while appended < count:
         appended += await relay.step()
-    rate = COUNT / (time.perf_counter() - began)
+    rate = count / (time.perf_counter() - began)
     await connection.close()
     return rate
 
 
 async def _relayed_by_hand(connection: asyncpg.Connection, redis: Redis) -> float:
     began = time.perf_counter()
-    while True:
-        async with connection.transaction(), redis.pipeline(transaction=False) as pipeline:
-            rows = await connection.fetch(PLAIN_UNPUBLISHED)
-            if not rows:
-                return COUNT / (time.perf_counter() - began)
-            for row in rows:
-                pipeline.xadd(STREAM, cloud_event(row))  # type: ignore[arg-type]
-            await pipeline.execute()
-            await connection.execute(PLAIN_PUBLISHED, [row["position"] for row in rows])
+    while await relay_by_hand(connection, redis):
+        continue
+    return COUNT / (time.perf_counter() - began)
+
+
+async def relay_by_hand(connection: asyncpg.Connection, redis: Redis) -> int:
+    """Publish a batch. Returns how many there were."""
+    async with connection.transaction(), redis.pipeline(transaction=False) as pipeline:
+        rows = await connection.fetch(PLAIN_UNPUBLISHED)
+        for row in rows:
+            pipeline.xadd(STREAM, cloud_event(row))  # type: ignore[arg-type]
+        await pipeline.execute()
+        await connection.execute(PLAIN_PUBLISHED, [row["position"] for row in rows])
+    return len(rows)

@@ -1,0 +1,57 @@
+"""Our own processes on a place, and how far they are."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from infra import streams
+from infra.supervision.supervisor import Supervisor
+from infra.up.processes import Programs
+from tests.bench.place import Place
+
+LOOK_SECONDS = 0.005
+WAYBILL = (sys.executable, "-m", "waybill")
+WITH_NO_OPS = (sys.executable, "-m", "tests.bench.no_op")
+
+
+@asynccontextmanager
+async def at_work(
+    place: Place, url: str, *commands: tuple[str, ...], waybill: tuple[str, ...] = WITH_NO_OPS
+) -> AsyncIterator[Supervisor]:
+    """Inside, these commands run on that database, as in production: their logs are JSON, in files."""
+    environment = place.with_database(url) | {"WAYBILL_LOG_FORMAT": "json"}
+    programs = Programs(place.data_dir, environment, waybill)
+    async with Supervisor() as supervisor:
+        await supervisor.start(*(programs.named(command[0], *command) for command in commands))
+        yield supervisor
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Look again and again, until it holds; the item's time ends it otherwise."""
+    while not await holds():  # noqa: ASYNC110 - other processes set no event of ours
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def rate(redis: Redis, stream: str, group: str, upto: int) -> float:
+    """Entries a second that a group acknowledges, from the first that it reads to the one at this position."""
+    first = await finished(redis, stream, group)
+
+    async def is_beyond(position: int) -> bool:
+        return await finished(redis, stream, group) > position
+
+    await until(lambda: is_beyond(first))
+    began, seen = time.perf_counter(), await finished(redis, stream, group)
+    await until(lambda: is_beyond(upto - 1))
+    return (upto - seen) / (time.perf_counter() - began)
+
+
+async def finished(redis: Redis, stream: str, group: str) -> int:
+    """Up to which position the group has read and acknowledged, where no position is missing in the stream."""
+    groups: Any = await redis.xinfo_groups(stream) if await redis.exists(stream) else []
+    found = [each for each in groups if each["name"] == group.encode()]
+    return streams.position(found[0]["last-delivered-id"].decode()) - found[0]["pending"] if found else 0

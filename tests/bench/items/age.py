@@ -1,0 +1,122 @@
+"""Relaying and consuming once more, with millions of old rows in outbox and deliveries."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from redis.asyncio import Redis
+
+from infra import streams
+from infra.database import connect
+from tests.bench.at_work import at_work, rate
+from tests.bench.events import COLUMNS, EVENTS, STREAM, record
+from tests.bench.item import Measured, Sides, at_least, item
+from tests.bench.items.relay import relayed
+from tests.bench.place import Place
+
+OLD = 5_000_000
+COUNT = 50_000
+SUBJECTS = 10_000
+OF_A_SUBJECT = 5
+OLD_EVENTS = f"""
+INSERT INTO outbox ({COLUMNS}, position) SELECT made.*, row_number() OVER () FROM ({EVENTS}) made
+"""
+OLD_DELIVERIES = """
+INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, updated_at)
+SELECT 'no_op', position, event_id, subject, type, 'done', 1, recorded_at FROM outbox
+"""
+INDEXES = """
+SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition
+FROM pg_index WHERE indrelid = ANY('{outbox,deliveries}'::regclass[])
+"""
+
+
+async def _old(place: Place) -> str:
+    return await place.kept("old", _fill)
+
+
+async def _prepare(place: Place) -> None:
+    await _old(place)
+
+
+async def _fill(url: str) -> None:
+    """Rows first, then the indexes that were there; that takes half as long."""
+    connection = await connect(url, application_name="bench", command_timeout=None)
+    await connection.execute("SET statement_timeout = 0; SET maintenance_work_mem = '512MB'; SET work_mem = '256MB'")
+    undone = await _without_indexes(connection)
+    await connection.execute(OLD_EVENTS, OLD, OLD // OF_A_SUBJECT)
+    await connection.execute(OLD_DELIVERIES)
+    for statement in undone:
+        await connection.execute(statement)
+    await connection.execute("VACUUM (FREEZE, ANALYZE) outbox, deliveries")
+    await connection.close()
+
+
+async def _without_indexes(connection: asyncpg.Connection) -> list[str]:
+    """Drop them; returns what makes them again."""
+    constraints = await connection.fetch("""
+        SELECT conrelid::regclass::text AS of, conname AS name, pg_get_constraintdef(oid) AS definition
+        FROM pg_constraint WHERE conrelid IN ('outbox'::regclass, 'deliveries'::regclass) AND contype IN ('p', 'u')
+    """)
+    for each in constraints:
+        await connection.execute(f"ALTER TABLE {each['of']} DROP CONSTRAINT {each['name']}")
+    indexes = await connection.fetch(INDEXES)
+    for each in indexes:
+        await connection.execute(f"DROP INDEX {each['name']}")
+    made_again = [
+        f"ALTER TABLE {each['of']} ADD CONSTRAINT {each['name']} {each['definition']}" for each in constraints
+    ]
+    return [*made_again, *(each["definition"] for each in indexes)]
+
+
+@item(
+    at_least(0.9, "ratio of relay"),
+    at_least(0.9, "ratio of consume"),
+    unit="events/s through both",
+    rounds=3,
+    prepare=_prepare,
+)
+@asynccontextmanager
+async def age(place: Place) -> AsyncIterator[Sides]:
+    async with place.database() as empty, streams.connect(place.redis_url) as redis:
+        old = await _old(place)
+
+        async def ours() -> Measured:
+            return await _both(place, old, redis)
+
+        async def floor() -> Measured:
+            return await _both(place, empty, redis)
+
+        settings = {"old_rows": OLD, "events": COUNT, "subjects": SUBJECTS, "filled": "once, before the item's time"}
+        yield Sides(ours=ours, floor=floor, settings=settings)
+        await _forget_the_new(old)
+
+
+async def _both(place: Place, url: str, redis: Redis) -> Measured:
+    """Relay, then consume, what is new in this database."""
+    connection = await connect(url, application_name="bench", command_timeout=None)
+    last: int = await connection.fetchval("SELECT coalesce(max(position), 0) FROM outbox")
+    await redis.flushall()
+    await _end_stream_at(redis, last)
+    await record(connection, COUNT, subjects=SUBJECTS)
+    await connection.execute("CHECKPOINT")
+    relaying = await relayed(url, redis, COUNT)
+    async with at_work(place, url, ("worker", "--only", "no_op")):
+        consuming = await rate(redis, STREAM, "no_op", last + COUNT)
+    await connection.close()
+    return Measured(1 / (1 / relaying + 1 / consuming), {"relay": relaying, "consume": consuming})
+
+
+async def _end_stream_at(redis: Redis, position: int) -> None:
+    """As if retention had removed all that came before."""
+    if position:
+        await redis.xadd(STREAM, {"gone": "1"}, id=f"{position}-0")
+        await redis.xtrim(STREAM, maxlen=0)
+
+
+async def _forget_the_new(url: str) -> None:
+    connection = await connect(url, application_name="bench", command_timeout=None)
+    for table in ("outbox", "deliveries"):
+        await connection.execute(f"DELETE FROM {table} WHERE position > {OLD}")
+        await connection.execute(f"VACUUM {table}")
+    await connection.close()

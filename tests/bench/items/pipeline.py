@@ -1,0 +1,50 @@
+"""Committed events through a relay and a worker, each a process, until all are done; from the commit on."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import asyncpg
+from redis.asyncio import Redis
+
+from infra import streams
+from infra.database import connect
+from tests.bench.at_work import at_work, finished, until
+from tests.bench.events import STREAM, record
+from tests.bench.item import Sides, at_least, item
+from tests.bench.place import Place
+
+COUNT = 50_000
+SUBJECTS = 10_000
+
+
+@item(at_least(1.0, "peers"), unit="events/s", rounds=3)
+@asynccontextmanager
+async def pipeline(place: Place) -> AsyncIterator[Sides]:
+    async with streams.connect(place.redis_url) as redis:
+
+        async def ours() -> float:
+            async with place.database() as url, at_work(place, url, ("relay",), ("worker", "--only", "no_op")):
+                connection = await connect(url, application_name="bench", command_timeout=None)
+                await redis.flushall()
+                await _handled(connection, redis, 1)
+                rate = await _handled(connection, redis, COUNT)
+                await connection.close()
+                return rate
+
+        settings = {"events": COUNT, "subjects": SUBJECTS, "processes": "1 relay, 1 worker", "log": "json, to a file"}
+        yield Sides(ours=ours, settings=settings)
+
+
+async def _handled(connection: asyncpg.Connection, redis: Redis, count: int) -> float:
+    """Events a second, from the commit of all to the acknowledgement of the last."""
+    await record(connection, count, subjects=SUBJECTS)
+    began = time.perf_counter()
+    last: int = await connection.fetchval("SELECT count(*) FROM outbox")
+    await until(partial(_is_finished, redis, last))
+    return count / (time.perf_counter() - began)
+
+
+async def _is_finished(redis: Redis, position: int) -> bool:
+    return await finished(redis, STREAM, "no_op") >= position

@@ -1,0 +1,112 @@
+"""FLUSHALL, then until the stream is what it was and each group of ours has caught up with it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import asyncpg
+from redis.asyncio import Redis
+
+from consumers.subscription import Consumer, discover
+from infra import streams
+from infra.database import connect, create_engine
+from outbox.message import cloud_event
+from outbox.session import session_factory
+from outbox.subscriptions import subscribe
+from tests.bench.at_work import WAYBILL, at_work, finished, until
+from tests.bench.events import STREAM, publish
+from tests.bench.item import Sides, at_most, item
+from tests.bench.items import consume
+from tests.bench.place import Place
+
+COUNT = 100_000
+SUBJECTS = 24_999
+TYPES = ("file.uploaded", "file.available", "file.updated", "file.downloaded")
+"""In equal parts."""
+OF_ALL_TYPES = "UPDATE outbox SET type = ($1::text[])[1 + position % 4]"
+ALL_DONE = """
+INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, updated_at)
+SELECT consumer, position, event_id, subject, type, 'done', 1, now() FROM outbox JOIN subscriptions USING (type)
+"""
+PAGE = "SELECT *, data::text AS data FROM outbox WHERE position > $1 ORDER BY position LIMIT 1000"
+
+
+@item(at_most(30, "ours"), unit="s", higher_is_better=False, rounds=1)
+@asynccontextmanager
+async def recovery(place: Place) -> AsyncIterator[Sides]:
+    async with place.database() as url, streams.connect(place.redis_url) as redis:
+        connection = await connect(url, application_name="bench", command_timeout=None)
+        consumers = [each for each in discover().values() if each.effect.__module__.startswith("consumers.handlers.")]
+        groups = [each.name for each in consumers if STREAM in each.streams]
+        await publish(url, redis, COUNT, subjects=SUBJECTS)
+        await _finish_all(url, connection, consumers)
+        await _finish_by_hand(connection, groups)
+
+        async def ours() -> float:
+            async with at_work(place, url, ("relay",), ("worker",), waybill=WAYBILL):
+                await until(partial(_have_caught_up, redis, groups))
+                return await _after_flushall(redis, until(partial(_have_caught_up, redis, groups)))
+
+        async def floor() -> float:
+            return await _after_flushall(redis, _recover_by_hand(url, redis, groups))
+
+        yield Sides(ours=ours, floor=floor, settings={"events": COUNT, "groups": len(groups), "processes": 2})
+        await connection.close()
+
+
+async def _finish_all(url: str, connection: asyncpg.Connection, consumers: Sequence[Consumer]) -> None:
+    """As if each consumer had handled all of it."""
+    await connection.execute(OF_ALL_TYPES, list(TYPES))
+    engine = create_engine(url)
+    async with session_factory(engine).begin() as session:
+        for consumer in consumers:
+            await subscribe(session, consumer.name, consumer.event_types)
+    await engine.dispose()
+    await connection.execute(ALL_DONE)
+    await connection.execute("VACUUM ANALYZE outbox")
+    await connection.execute("VACUUM ANALYZE deliveries")
+
+
+async def _finish_by_hand(connection: asyncpg.Connection, groups: Sequence[str]) -> None:
+    await connection.execute(consume.PLAIN)
+    await connection.execute(
+        "INSERT INTO inbox SELECT consumer, event_id FROM outbox, unnest($1::text[]) consumer", groups
+    )
+
+
+async def _after_flushall(redis: Redis, recovered: Awaitable[None]) -> float:
+    await redis.flushall()
+    began = time.perf_counter()
+    await recovered
+    return time.perf_counter() - began
+
+
+async def _have_caught_up(redis: Redis, groups: Sequence[str]) -> bool:
+    return all([await finished(redis, STREAM, group) >= COUNT for group in groups])
+
+
+async def _recover_by_hand(url: str, redis: Redis, groups: Sequence[str]) -> None:
+    """All at once, each on a connection of its own."""
+    for group in groups:
+        await redis.xgroup_create(STREAM, group, id="0", mkstream=True)
+    await asyncio.gather(_put_back(url, redis), *(_catch_up(url, redis, group) for group in groups))
+
+
+async def _put_back(url: str, redis: Redis) -> None:
+    connection, last = await connect(url, application_name="bench"), 0
+    while rows := await connection.fetch(PAGE, last):
+        async with redis.pipeline(transaction=False) as pipeline:
+            for row in rows:
+                pipeline.xadd(STREAM, cloud_event(row), id=f"{row['position']}-0")  # type: ignore[arg-type]
+            await pipeline.execute()
+        last = rows[-1]["position"]
+    await connection.close()
+
+
+async def _catch_up(url: str, redis: Redis, group: str) -> None:
+    connection, caught_up = await connect(url, application_name="bench"), 0
+    while caught_up < COUNT:
+        caught_up += len(await consume.consume_by_hand(connection, redis, group, block=100))
+    await connection.close()
