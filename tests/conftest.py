@@ -28,7 +28,7 @@ __all__ = ["any_storage", "chromium", "moto", "page"]
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
 """The tests lose nothing in a power cut; whoever runs Waybill does, so nothing else turns these off."""
-LONGEST = frozenset({"journey", "model", "ops"})
+LONGEST = frozenset({"chaos", "journey", "model", "ops"})
 passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 """Fifty times as cheap; processes of our own, and tests/bench, hash as everybody does."""
 

@@ -36,12 +36,12 @@ MAX_WAITING = 256
 PATIENCE = 10.0
 """Seconds that one waits for a place."""
 NICENESS = 5
-"""Of the threads that hash: who waits for a hash can wait a little more, so that nobody else has to."""
+"""More than the process has, for the threads that hash: who waits for a hash can wait a little more than others."""
 
 
 def _be_nice() -> None:
     if sys.platform == "linux":  # elsewhere it would be the whole process
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
 _threads = ThreadPoolExecutor(PLACES, thread_name_prefix="passwords", initializer=_be_nice)

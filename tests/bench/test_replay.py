@@ -32,7 +32,7 @@ FILL = [
     SELECT gen_random_uuid(), n, 'waybill:files', 'file.updated', f.id, {DATA}, now()
     FROM generate_series(1, :events) n
     JOIN (SELECT *, row_number() OVER (ORDER BY id) AS number FROM files) f ON f.number = 1 + n % :files
-    """,  # noqa: S608 - no value of anybody's is in it
+    """,
     """
     INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, updated_at)
     SELECT consumer, position, event_id, subject, type, 'done', 1, now()
@@ -67,7 +67,7 @@ async def test_a_million_events_are_replayed(filled: House) -> None:
 
     await filled.until(all_have_ended, within=3000)
     took = time.monotonic() - began
-    print(f"\n{EVENTS} events replayed in {took:.0f} s, {EVENTS / took:.0f} a second; made due in {chosen:.0f} s")  # noqa: T201
+    print(f"\n{EVENTS} events replayed in {took:.0f} s, {EVENTS / took:.0f} a second; made due in {chosen:.0f} s")
     assert [tuple(row) for row in await filled.database.rows(STATES)] == [
         ("another", "done", 1, EVENTS),
         (CONSUMER, "done", 1, EVENTS),

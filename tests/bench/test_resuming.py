@@ -45,7 +45,7 @@ async def test_a_hundred_resumptions_at_500_events_a_second_miss_and_double_noth
         stops += 1
     rate = await feeding
 
-    print(f"\n{EVENTS} events at {rate:.0f} a second, heard over {stops} connections")  # noqa: T201 - the bench's result
+    print(f"\n{EVENTS} events at {rate:.0f} a second, heard over {stops} connections")
     assert heard == list(range(1, EVENTS + 1))
     assert rate >= 0.9 * RATE
     assert stops >= STOPS

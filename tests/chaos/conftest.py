@@ -30,6 +30,7 @@ from tests.chaos.scene import EVERYTHING, Scene
 from tests.conftest import FAST
 from tests.database import Database
 from tests.factories import an_account
+from tests.outbox.forwarder import forwarder_to_smtp
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 ROOT = Path(__file__).parents[2]
@@ -95,6 +96,7 @@ async def _scene(ground: EmbeddedStack, directory: Path) -> AsyncIterator[Scene]
     hits.mkdir()
     async with AsyncExitStack() as leaving:
         proxy = await leaving.enter_async_context(S3Proxy.before(ground.environment["WAYBILL_S3_ENDPOINT_URL"]))
+        smtp = await leaving.enter_async_context(forwarder_to_smtp(ground.environment))
         bucket = f"chaos-{uuid4().hex}"
         (ground.s3_dir / bucket).mkdir()
         given = ground.environment | {
@@ -102,8 +104,10 @@ async def _scene(ground: EmbeddedStack, directory: Path) -> AsyncIterator[Scene]
             "WAYBILL_REDIS_URL": ground.environment["WAYBILL_REDIS_URL"].replace("db=0", f"db={next(REDIS_DATABASES)}"),
             "WAYBILL_S3_BUCKET": bucket,
             "WAYBILL_S3_ENDPOINT_URL": proxy.url,
+            "WAYBILL_SMTP_URL": f"smtp://127.0.0.1:{smtp.port}",
             "WAYBILL_PUBLIC_URL": f"http://127.0.0.1:{port}",
             "WAYBILL_RETRY_BASE_SECONDS": "0.2",
+            "WAYBILL_RETRY_MAX_ATTEMPTS": "20",
             "WAYBILL_RATE_LIMIT_SCALE": "1000",
             "WAYBILL_LEASE_SECONDS": "1",
         }
@@ -126,6 +130,7 @@ async def _scene(ground: EmbeddedStack, directory: Path) -> AsyncIterator[Scene]
             database=database,
             redis=redis,
             s3=proxy,
+            smtp=smtp,
             bucket=ground.s3_dir / bucket,
             token=AccessTokens(local_keys(settings), issuer=settings.public_url).issue(account.id, begun.id).token,
             ends=ends,
@@ -150,13 +155,6 @@ async def _administer(url: str, statement: str) -> None:
 
 def _name(request: pytest.FixtureRequest) -> str:
     return str(request.node.name).removeprefix("test_")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of it is for `make chaos`: beside other tests, on two cores, even the short forms take too long."""
-    for item in items:
-        if ROOT / "tests" / "chaos" in item.path.parents:
-            item.add_marker(pytest.mark.chaos)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -24,6 +24,7 @@ from tests.chaos.s3_proxy import S3Proxy
 from tests.chaos.subscriber import Subscriber
 from tests.chaos.verdict import Verdict, judge, still_open
 from tests.database import Database
+from tests.outbox.forwarder import Forwarder
 
 FILES = "waybill:files"
 EVERYTHING = ("api", "relay", "relay-2", "worker", "worker-2")
@@ -40,6 +41,7 @@ class Scene:
     database: Database
     redis: Redis
     s3: S3Proxy
+    smtp: Forwarder
     bucket: Path
     token: str
     ends: list[str]

@@ -7,10 +7,9 @@ import pytest
 
 from infra.listening import bound
 from tests.journey.conftest import House
-from tests.journey.test_stop import READY, ended, process
+from tests.journey.test_stop import AWAY, READY, ended, process
 
 NAMES = ["relay", "worker", "scheduler"]
-NOWHERE = {"WAYBILL_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none", "WAYBILL_REDIS_URL": "redis://127.0.0.1:9"}
 READY_TO_STOP = {**READY, "worker": b"consumer.unreachable"}
 
 
@@ -49,7 +48,7 @@ async def test_a_process_whose_services_are_away_is_alive_and_not_ready(
     name: str, port: int, environment: Mapping[str, str]
 ) -> None:
     async with (
-        process(name, {**environment, **NOWHERE}, "--monitor-port", str(port), ready=READY_TO_STOP[name]) as running,
+        process(name, {**environment, **AWAY}, "--monitor-port", str(port), ready=READY_TO_STOP[name]) as running,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as http,
     ):
         assert (await http.get("/health/live")).json() == {"status": "alive"}

@@ -24,6 +24,11 @@ READY = {
     "api": b"Application startup complete",
 }
 PROCESSES = tuple(READY)
+AWAY = {
+    "WAYBILL_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+    "WAYBILL_REDIS_URL": "redis://127.0.0.1:9",
+    "WAYBILL_S3_ENDPOINT_URL": "http://127.0.0.1:9",
+}
 WITHOUT_REDIS = b"worker.waits_for_redis"
 WITHOUT_POSTGRES = {"worker": b"consumer.unreachable"}
 
@@ -66,20 +71,10 @@ async def ended(running: Process) -> int:
     return running.returncode
 
 
-@pytest.mark.parametrize("name", PROCESSES)
-async def test_an_idle_process_ends_with_0(name: str, environment: Mapping[str, str], redis: Redis) -> None:
-    async with process(name, environment) as running:
-        assert await ended(running) == 0
-
-
-@pytest.mark.parametrize("name", PROCESSES)
-async def test_a_process_whose_services_are_all_away_ends_with_0(name: str, environment: Mapping[str, str]) -> None:
-    away = {
-        "WAYBILL_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
-        "WAYBILL_REDIS_URL": "redis://127.0.0.1:9",
-        "WAYBILL_S3_ENDPOINT_URL": "http://127.0.0.1:9",
-    }
-    async with process(name, {**environment, **away}, ready=WITHOUT_POSTGRES.get(name)) as running:
+@pytest.mark.parametrize("services", [{}, AWAY], ids=["there", "away"])
+async def test_an_idle_api_ends_with_0(services: Mapping[str, str], environment: Mapping[str, str]) -> None:
+    """The others do so in test_monitor.py."""
+    async with process("api", {**environment, **services}) as running:
         assert await ended(running) == 0
 
 
