@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from consumers.attempts import Attempts
+from consumers.due import look_for_due
 from consumers.solitude import Solitude
 from consumers.subscription import Consumer, discover
 from consumers.worker import ConsumerWorker
@@ -143,7 +144,7 @@ class Worker:
     async def _lifespan(self) -> AsyncIterator[None]:
         """Resources before the broker starts; and, once it has stopped, the drain."""
         async with _resources(self.settings) as (sessions, redis, resources):
-            self._redis = redis
+            self._sessions, self._redis = sessions, redis
             for consumer in self.consumers:
                 self.workers[consumer.name] = self._worker(consumer, sessions, redis, resources)
             try:
@@ -164,7 +165,10 @@ class Worker:
         for worker in self.workers.values():
             while not self.stop.is_set() and not await worker.quietly(worker.subscribe):
                 continue
-        self._tasks = [asyncio.create_task(loop) for worker in self.workers.values() for loop in _loops(worker)]
+        loops = [loop for worker in self.workers.values() for loop in _loops(worker)]
+        self._tasks = [
+            asyncio.create_task(loop) for loop in (look_for_due(self.workers, self._sessions, self.stop), *loops)
+        ]
 
     async def _redis_answers(self) -> None:
         """FastStream would end the process if it did not; what is due goes on meanwhile."""
@@ -196,7 +200,7 @@ class Worker:
 
 
 def _loops(worker: ConsumerWorker) -> list[Any]:
-    return [worker.look_for_due(), worker.keep_leases(), worker.look_for_abandoned()]
+    return [worker.try_due(), worker.keep_leases(), worker.look_for_abandoned()]
 
 
 @asynccontextmanager

@@ -116,6 +116,7 @@ class Attempts:
     def stop_starting(self) -> None:
         """From now on nothing new is tried; what comes is handed back."""
         self._stopping.set()
+        self.wake.set()
 
     async def drain(self, grace: float) -> None:
         """Finish what has begun within `grace` seconds, and hand back the rest at once."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -17,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.attempts import Attempts, Task, is_being_cancelled
 from consumers.entry import Fields, Received, received
+from consumers.loops import RETRY_SECONDS, quietly
 from consumers.subscription import Consumer
 from infra import streams
 from infra.database import DatabaseUnreachable
@@ -31,11 +31,8 @@ from outbox.subscriptions import subscribe
 
 log = structlog.get_logger(__name__)
 
-DUE_POLL_SECONDS = 0.25
 DUE_BATCH = 500
 """Due deliveries that share a transaction, where the consumer is a batched one."""
-RETRY_SECONDS = 1.0
-"""How long a batch waits before it is tried again while Postgres is away."""
 DATA_OF = text("SELECT position, CAST(data AS text), traceparent FROM outbox WHERE position = ANY(:positions)")
 Entries = Sequence[tuple[bytes, Fields]]
 
@@ -189,11 +186,13 @@ class ConsumerWorker:
                 continue
             await self.quietly(partial(streams.leave_group, self.redis, stream, self.consumer.name, self.worker_id))
 
-    async def look_for_due(self) -> None:
+    async def try_due(self) -> None:
+        """Whenever we are woken: by what ended here, or because somebody saw that something is due."""
         while not self.stop.is_set():
+            await self.attempts.wake.wait()
             self.attempts.wake.clear()
-            if not await self.quietly(self.take_due):
-                await pause(self.attempts.wake, DUE_POLL_SECONDS)
+            while not self.stop.is_set() and await self.quietly(self.take_due):
+                continue
 
     async def keep_leases(self) -> None:
         while not self.stop.is_set():
@@ -212,15 +211,8 @@ class ConsumerWorker:
         return self.attempts.policy.lease.total_seconds()
 
     async def quietly(self, look: Callable[[], Awaitable[int | None]]) -> int | None:
-        """Look; where that fails, say so, wait a little, and return None. A loop of ours never ends by an error."""
-        try:
-            return await look() or 0
-        except (DBAPIError, DatabaseUnreachable, PoolTimeout, RedisError, OSError) as error:
-            log.warning("consumer.unreachable", consumer=self.consumer.name, error=one_line(error))
-        except Exception:
-            log.exception("consumer.failed", consumer=self.consumer.name)
-        await pause(self.stop, min(RETRY_SECONDS, self._lease_seconds / 6))
-        return None
+        retry = min(RETRY_SECONDS, self._lease_seconds / 6)
+        return await quietly(look, self.stop, retry=retry, consumer=self.consumer.name)
 
 
 def _first_ticket(consumer: str, arrival: Arrival) -> Ticket:

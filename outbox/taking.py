@@ -86,11 +86,22 @@ WITH head AS (
 {TAKEN}
 """)
 
+WHO_HAS_DUE = text("""
+SELECT name FROM unnest(CAST(:names AS text[])) AS consumer (name)
+WHERE EXISTS (SELECT 1 FROM deliveries WHERE consumer = name AND state = 'due' AND due_at <= now())
+OR EXISTS (SELECT 1 FROM deliveries WHERE consumer = name AND state = 'running' AND due_at <= now())
+""")
+
 BURY = text("""
 UPDATE deliveries SET state = 'dead', due_at = NULL, updated_at = now(),
     last_error = concat_ws(E'\\n', last_error, 'its worker was gone before the last attempt ended')
 WHERE consumer = :consumer AND state = 'running' AND due_at <= now() AND attempts >= :max_attempts
 """)
+
+
+async def who_has_due(session: AsyncSession, names: list[str]) -> list[str]:
+    """Which of these consumers have something to take, or to wait for: a few looks into an index."""
+    return list(await session.scalars(WHO_HAS_DUE, {"names": names}))
 
 
 async def take_due(

@@ -4,12 +4,11 @@ pytest tests/bench/test_replay.py -m slow -s -n 0
 """
 
 import time
-from collections.abc import Mapping
 
 import pytest
 
 from infra.up.processes import Programs
-from tests.factories import an_available_file
+from tests.factories import a_file_available, an_available_file
 from tests.journey.conftest import House
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -17,19 +16,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 EVENTS, FILES = 1_000_000, 10_000
 """A hundred events of each file: what is replayed keeps the order of each of them."""
 CONSUMER = "index_file"
-DATA = """
-json_build_object('file_id', f.id, 'owner_id', f.owner_id, 'name', f.name, 'size', f.size, 'content_type',
-    f.content_type, 'tags', f.tags, 'metadata', f.metadata, 'version', f.version, 'changed', json_build_array('name'))
-"""
 FILL = [
     "DELETE FROM outbox",
     """
     INSERT INTO files SELECT (json_populate_record(f, json_build_object('id', gen_random_uuid(), 'key', n))).*
     FROM files f, generate_series(2, :files) n
     """,
-    f"""
+    """
     INSERT INTO outbox (event_id, position, stream, type, subject, data, recorded_at)
-    SELECT gen_random_uuid(), n, 'waybill:files', 'file.updated', f.id, {DATA}, now()
+    SELECT gen_random_uuid(), n, 'waybill:files', 'file.available', f.id,
+        CAST(:data AS jsonb) || jsonb_build_object('file_id', f.id, 'owner_id', f.owner_id), now()
     FROM generate_series(1, :events) n
     JOIN (SELECT *, row_number() OVER (ORDER BY id) AS number FROM files) f ON f.number = 1 + n % :files
     """,
@@ -46,10 +42,9 @@ STATES = "SELECT consumer, state, attempts, count(*) FROM deliveries GROUP BY 1,
 @pytest.fixture
 async def filled(house: House) -> House:
     await house.database.save(an_available_file(owner_id=house.account.id))
+    filling = {"files": FILES, "events": EVENTS, "data": a_file_available().to_json().decode()}
     for statement in FILL:
-        values: Mapping[str, int] = {
-            name: n for name, n in (("files", FILES), ("events", EVENTS)) if f":{name}" in statement
-        }
+        values = {name: value for name, value in filling.items() if f":{name}" in statement}
         await house.database.execute(statement, **values)
     return house
 
