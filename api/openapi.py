@@ -13,6 +13,7 @@ from litestar.routes import HTTPRoute
 from api.auth import PUBLIC
 from api.commands import CHANGING
 from api.docs.examples import ID, add_examples
+from api.docs.tags import tag, tags
 from api.limits import SHARE_PASSWORD_HEADER
 from api.paging import LAST_POSITION
 from api.problems import HTTP_SLUGS, MEDIA_TYPE
@@ -20,6 +21,11 @@ from api.requests import FilePart, FormFields
 
 RAW_BODY = {"raw_body": True}
 """`opt` of routes whose body is a file, and nothing but a file."""
+BEGIN = """\
+Open an account (`POST /v1/accounts`), log in (`POST /v1/sessions`), and give the `access_token` to *Authorize*. Every
+error is a problem as in RFC 9457, with the `request_id` that is in our log too. What happens is told by
+[events](/asyncapi).
+"""
 BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "PASETO v4.local, or v4.public of a service"}}
 PROBLEM = {
     "type": "object",
@@ -73,7 +79,10 @@ def described(app: Litestar, schema: dict[str, Any]) -> dict[str, Any]:
     components = schema.setdefault("components", {})
     components["securitySchemes"] = BEARER
     components.setdefault("schemas", {})["Problem"] = PROBLEM
-    for operation, handler, method in _operations(app, schema):
+    operations = list(_operations(app, schema))
+    schema["tags"] = tags(handler for _, handler, _ in operations)
+    for operation, handler, method in operations:
+        operation["tags"] = [tag(handler)]
         _describe(operation, handler.opt, method)
         _mend(operation)
         _refuse_unknown_fields(operation, components["schemas"])
@@ -190,6 +199,7 @@ def _no_page(response: Response[Any]) -> Response[Any]:
 OPENAPI = OpenAPIConfig(
     title="Waybill",
     version="1",
+    description=BEGIN,
     render_plugins=[_Described(path="/openapi.json")],
     openapi_router=Router("/schema", route_handlers=[], opt=PUBLIC, after_request=_no_page, include_in_schema=False),
 )

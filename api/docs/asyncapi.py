@@ -67,7 +67,7 @@ def _from_faststream() -> dict[str, Any]:
 
 
 def _channel(channel: dict[str, Any], stream: str) -> dict[str, Any]:
-    types = sorted(name for name, each in CATALOGUE.items() if each.stream == stream)
+    types = [name for name, each in CATALOGUE.items() if each.stream == stream]
     return channel | {
         "description": inspect.getdoc(sys.modules[CATALOGUE[types[0]].__module__]),
         "servers": [{"$ref": "#/servers/redis"}],

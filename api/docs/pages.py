@@ -2,9 +2,11 @@
 
 import functools
 import importlib.util
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup, escape
 
 HERE = Path(__file__).parent / "pages"
 SELF_ONLY = "default-src 'none'; img-src data:; style-src 'self'; frame-ancestors 'none'"
@@ -17,6 +19,7 @@ OURS = {"page.css": "text/css", "start.js": "text/javascript"}
 THEIRS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 
 _pages = Environment(loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_pages.filters["code"] = lambda text: Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 @functools.cache

@@ -36,6 +36,20 @@ def test_every_stream_and_every_type_is_in_it() -> None:
         assert types == {name for name, each in CATALOGUE.items() if each.stream == stream}
 
 
+def test_types_stand_in_the_order_in_which_they_can_happen() -> None:
+    accounts, files = (list(document()["channels"][name]["messages"]) for name in ("accounts", "files"))
+
+    assert accounts[0] == "account.registered"
+    assert files[:2] == ["file.uploaded", "file.available"]
+
+
+async def test_the_page_shows_code_as_code(anonymous: httpx.AsyncClient) -> None:
+    page = (await anonymous.get("/asyncapi")).text
+
+    assert "`" not in page
+    assert "<code>&lt;position&gt;-0</code>" in page
+
+
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_field_has_a_sentence(name: str) -> None:
     """A text of its own, below the field in its event's class."""

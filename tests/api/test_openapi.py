@@ -49,6 +49,14 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1")
 
 
+def test_every_operation_is_in_a_group_that_says_what_it_is_for(document: dict[str, Any]) -> None:
+    groups = {each["name"]: each["description"] for each in document["tags"]}
+    used = [each["tags"] for item in document["paths"].values() for method, each in item.items() if method in METHODS]
+
+    assert all(groups.values())
+    assert {tuple(names) for names in used} == {(name,) for name in groups}
+
+
 def test_operations_are_those_of_the_matrix_under_names_of_their_own(document: dict[str, Any]) -> None:
     found = {
         f"{method.upper()} {path}": each["operationId"]

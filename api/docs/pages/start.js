@@ -1,1 +1,1 @@
-SwaggerUIBundle({url: "schema/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: "none"});
+SwaggerUIBundle({url: "schema/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: "none", defaultModelsExpandDepth: 0});
