@@ -86,5 +86,7 @@ def add_examples(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
             parameter["example"] = example(parameter["schema"], schemas, parameter["name"])
     bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
     for media_type in (each for body in bodies for each in body.get("content", {}).values()):
+        for given in media_type.pop("examples", {}).values():
+            media_type["example"] = given["value"]
         if "example" not in media_type and media_type.get("schema"):
             media_type["example"] = example(media_type["schema"], schemas)

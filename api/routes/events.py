@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie, State
 from litestar.di import NamedDependency, Provide
 from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,10 +29,25 @@ from outbox.message import structured_event
 
 STREAM = "/v1/events/stream"
 
-After = Annotated[int | None, QueryParameter(ge=0, le=LAST_POSITION)]
-LastEventId = Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0, le=LAST_POSITION)]
+After = Annotated[
+    int | None, QueryParameter(ge=0, le=LAST_POSITION, description="A position: what came later is meant")
+]
+LastEventId = Annotated[
+    int | None,
+    HeaderParameter(
+        name="Last-Event-ID",
+        ge=0,
+        le=LAST_POSITION,
+        description="The last `id` that you have; counts more than `after`",
+    ),
+]
+AN_EVENT = 'id: 4711\nevent: file.available\ndata: {"specversion": "1.0", "sequence": "4711", …}\n\n'
 AS_IT_HAPPENS = ResponseSpec(
-    str, description="Server-Sent Events", media_type="text/event-stream", generate_examples=False
+    str,
+    description="Server-Sent Events; each `data` is a CloudEvent as in `GET /v1/events`",
+    media_type="text/event-stream",
+    generate_examples=False,
+    examples=[Example(summary="An event", value=AN_EVENT)],
 )
 
 
@@ -43,8 +59,11 @@ class PositionExpired(Gone):
 
 def filtered(
     actor: NamedDependency[Actor],
-    type_: Annotated[str | None, QueryParameter(name="type", max_length=255, pattern=VISIBLE_ASCII)] = None,
-    subject: Annotated[UUID | None, QueryParameter()] = None,
+    type_: Annotated[
+        str | None,
+        QueryParameter(name="type", max_length=255, pattern=VISIBLE_ASCII, description="As in `file.*`"),
+    ] = None,
+    subject: Annotated[UUID | None, QueryParameter(description="A file's id, or another subject's")] = None,
 ) -> Filter:
     """Their own events; everybody's for a service that may read events. Raises ScopeMissing."""
     actor.with_scope(Scope.EVENTS_READ)
