@@ -20,6 +20,7 @@ RATE = 500
 STOPS = 100
 """At least."""
 EVENTS = 10_000
+WRITERS = 4
 TOGETHER = 10
 """Events of a transaction."""
 
@@ -27,9 +28,13 @@ TOGETHER = 10
 async def feed(house: House) -> float:
     """Returns how many a second were committed."""
     began = time.perf_counter()
-    for done in range(0, EVENTS, TOGETHER):
-        await asyncio.sleep(began + done / RATE - time.perf_counter())
-        await house.database.record(*(a_file_uploaded(owner_id=house.account.id) for _ in range(TOGETHER)))
+
+    async def write(first: int) -> None:
+        for done in range(first * TOGETHER, EVENTS, WRITERS * TOGETHER):
+            await asyncio.sleep(began + done / RATE - time.perf_counter())
+            await house.database.record(*(a_file_uploaded(owner_id=house.account.id) for _ in range(TOGETHER)))
+
+    await asyncio.gather(*map(write, range(WRITERS)))
     return EVENTS / (time.perf_counter() - began)
 
 
