@@ -123,11 +123,11 @@ async def test_a_worker_without_redis_still_handles_what_is_due(
 
 
 async def test_a_worker_may_run_one_consumer_alone(house: House) -> None:
-    await house.start("api", "relay")
-    await house.upload("a.txt", b"abc")
+    await house.database.save(a_processing_file(owner_id=house.account.id))
+    await house.start("relay")
 
     async with process("worker", house.programs.env, "--only", "finalize_upload") as running:
-        await house.until(house.all_are_available)
+        await house.until(lambda: house.database.rows("SELECT 1 FROM files WHERE status = 'rejected'"))
         assert await ended(running) == 0
 
     assert await house.database.rows("SELECT DISTINCT consumer FROM deliveries") == [("finalize_upload",)]
