@@ -1,8 +1,10 @@
 """Redis Streams: append only where the stream ends as believed, and groups that come back by themselves."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
+import msgspec
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import ResponseError
 
@@ -26,15 +28,15 @@ end
 COMPARE_AND_APPEND = f"""{LAST_GENERATED_ID}
 local last = last_generated_id(KEYS[1])
 if last ~= ARGV[1] then return last end
-local i = 2
-while i <= #ARGV do
-  local n = tonumber(ARGV[i + 1])
-  last = redis.call('XADD', KEYS[1], ARGV[i], unpack(ARGV, i + 2, i + 1 + n))
-  i = i + 2 + n
+for _, entry in ipairs(cmsgpack.unpack(ARGV[2])) do
+  last = redis.call('XADD', KEYS[1], unpack(entry))
 end
 return last
 """
-"""KEYS[1] stream; ARGV: the last id we believe in; then for each entry its id, the count of its strings, and those."""
+"""KEYS[1] stream; ARGV: the last id we believe in, and the entries, each its id and its fields, as MessagePack.
+
+One argument for all of them: a thousand entries as 24,000 arguments take redis-py, and Redis, twice as long.
+"""
 
 LEAVE_GROUP = """
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then
@@ -110,12 +112,8 @@ async def append(redis: Redis, stream: str, *, believed: str, entries: Sequence[
         The stream's last id now. If it is not that of the last entry, the belief was wrong and nothing was appended.
 
     """
-    arguments: list[str] = [believed]
-    for entry_id, fields in entries:
-        arguments += (entry_id, str(2 * len(fields)))
-        for pair in fields.items():
-            arguments += pair
-    answer = await _script(redis)(keys=[stream], args=arguments)
+    packed = msgspec.msgpack.encode([[entry_id, *chain(*fields.items())] for entry_id, fields in entries])
+    answer = await _script(redis)(keys=[stream], args=[believed, packed])
     return str(answer, "ascii") if isinstance(answer, bytes) else str(answer)
 
 
