@@ -5,16 +5,17 @@ import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.solitude import Solitude
 from consumers.subscription import Consumer, Unmendable
-from consumers.telling import handling, tell
+from consumers.telling import handling, tell, tell_together
 from infra.database import is_away
 from infra.failpoints import failpoint
 from infra.telemetry import one_line
@@ -25,8 +26,7 @@ from outbox.session import Sessions
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """A ticket and the data of its event; None where the outbox has it no longer."""
 
     ticket: Ticket
@@ -102,7 +102,7 @@ class Attempts:
         lease = self.policy.lease.total_seconds()
         self._held[task.ticket.position] = task.ticket
         async with self.solitude.alone(within=lease):
-            trying = asyncio.create_task(self._run([replace(task, alone=True)]))
+            trying = asyncio.create_task(self._run([msgspec.structs.replace(task, alone=True)]))
             self._chains.add(trying)
             trying.add_done_callback(self._chains.discard)
             await asyncio.wait([trying], timeout=lease)
@@ -183,11 +183,13 @@ class Attempts:
             event = self.consumer.decode(task.ticket.type, task.data)
             await self.consumer.effect(session, event, *self.needs(task.ticket.event_id))
 
-    def done(self, tasks: Iterable[Task], began: float) -> None:
+    def done(self, tasks: Sequence[Task], began: float) -> None:
         """Tell of what is committed; `began` by `perf_counter`."""
         seconds = time.perf_counter() - began
-        for task in tasks:
-            tell(task.ticket, task.traceparent, "done", seconds)
+        if len(tasks) == 1:
+            tell(tasks[0].ticket, tasks[0].traceparent, "done", seconds)
+        elif tasks:
+            tell_together(self.consumer.name, [(task.ticket, task.traceparent) for task in tasks], seconds)
 
     async def _failed(self, task: Task, error: BaseException, began: float) -> None:
         """Note it. Where Postgres is away, nobody can: the lease ends, and somebody takes the ticket again."""
@@ -223,8 +225,7 @@ class Attempts:
 
     def needs(self, event_id: UUID) -> list[Any]:
         """What the effect asks for by name: resources of the worker, and its event's id."""
-        given = {**self.resources, "event_id": event_id}
-        return [given[name] for name in self.consumer.needs]
+        return [event_id if name == "event_id" else self.resources[name] for name in self.consumer.needs]
 
     def _ended(self, chain: asyncio.Task[None]) -> None:
         self._chains.discard(chain)

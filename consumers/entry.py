@@ -1,10 +1,10 @@
 """What comes out of a stream, before anything of it is believed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from uuid import UUID
 
+import msgspec
 import structlog
+from asyncpg.pgproto.pgproto import UUID
 
 from outbox.delivery import Arrival
 
@@ -14,9 +14,11 @@ Fields = Mapping[bytes, bytes]
 MAX_POSITION = 2**63 - 1
 
 
-@dataclass(frozen=True)
-class Received:
-    """An entry of one of our streams: what to claim, and the data of its event, not decoded yet."""
+class Received(msgspec.Struct, frozen=True):
+    """An entry of one of our streams: what to claim, and the data of its event, not decoded yet.
+
+    Its ids are asyncpg's own kind of `uuid.UUID`, ten times as quick to read and to write.
+    """
 
     arrival: Arrival
     data: bytes

@@ -1,13 +1,14 @@
 """What is told of a delivery: one line in the log, a figure, and its part of the trace."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from domain.cause import caused_by
 from infra.metrics import ATTEMPT_SECONDS, ATTEMPTS
+from infra.telemetry import EACH
 from infra.tracing import trace_id, work
 from outbox.delivery import Ticket
 
@@ -21,28 +22,42 @@ def handling(ticket: Ticket, traceparent: str | None) -> Iterator[None]:
     """Whatever is logged or recorded inside belongs to this delivery."""
     known = {"consumer": ticket.consumer, "event_id": str(ticket.event_id)}
     name = f"{ticket.consumer} {ticket.type}"
-    with (
-        work(name, "CONSUMER", traceparent, **known, attempt=ticket.attempt) as it,
-        caused_by(it.traceparent),
-        bound_contextvars(**known, trace_id=it.trace_id),
-    ):
-        yield
+    with work(name, "CONSUMER", traceparent, **known, attempt=ticket.attempt) as it, caused_by(it.traceparent):
+        bound = bind_contextvars(**known, trace_id=it.trace_id)
+        try:
+            yield
+        finally:
+            reset_contextvars(**bound)
 
 
 def tell(ticket: Ticket, traceparent: str | None, outcome: str, seconds: float, error: str | None = None) -> None:
     """`outcome` is one of LEVELS; the error is left out where there is none."""
-    ATTEMPTS.labels(ticket.consumer, outcome).inc()
-    ATTEMPT_SECONDS.labels(ticket.consumer).observe(seconds)
+    _count(ticket.consumer, outcome, seconds, 1)
     more = {} if error is None else {"error": error}
-    getattr(log, LEVELS[outcome])(
-        f"delivery.{outcome}",
-        consumer=ticket.consumer,
-        type=ticket.type,
-        subject=str(ticket.subject),
-        position=ticket.position,
-        event_id=str(ticket.event_id),
-        trace_id=trace_id(traceparent),
-        attempt=ticket.attempt,
-        ms=round(seconds * 1000, 1),
-        **more,
-    )
+    shared = {"consumer": ticket.consumer, "ms": round(seconds * 1000, 1)}
+    getattr(log, LEVELS[outcome])(f"delivery.{outcome}", **shared, **_about(ticket, traceparent), **more)
+
+
+def tell_together(consumer: str, done: Sequence[tuple[Ticket, str | None]], seconds: float) -> None:
+    """The same of many that were done in one transaction: a line for each, at the price of one."""
+    _count(consumer, "done", seconds, len(done))
+    about = [_about(ticket, traceparent) for ticket, traceparent in done]
+    log.info("delivery.done", consumer=consumer, ms=round(seconds * 1000, 1), **{EACH: about})
+
+
+def _count(consumer: str, outcome: str, seconds: float, times: int) -> None:
+    ATTEMPTS.labels(consumer, outcome).inc(times)
+    histogram = ATTEMPT_SECONDS.labels(consumer)
+    for _ in range(times):
+        histogram.observe(seconds)
+
+
+def _about(ticket: Ticket, traceparent: str | None) -> dict[str, object]:
+    return {
+        "type": ticket.type,
+        "subject": str(ticket.subject),
+        "position": ticket.position,
+        "event_id": str(ticket.event_id),
+        "trace_id": trace_id(traceparent),
+        "attempt": ticket.attempt,
+    }

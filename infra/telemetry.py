@@ -1,31 +1,43 @@
 """Logs: one line of JSON, or of text for people, per thing that happened; never a secret in them."""
 
+import json
 import logging
 import sys
 import threading
-from typing import Literal
+from contextlib import suppress
+from typing import Any, Literal
 
+import msgspec
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, Processor
+
+EACH = "each"
+"""What has happened to many at once is said once: `each` holds what differs, and becomes a line for each of them."""
 
 LogFormat = Literal["json", "console"]
 
 
 def configure_logging(log_format: LogFormat) -> None:
-    """Send structlog's and the libraries' own logs to stderr, in one format."""
-    shared: list[structlog.typing.Processor] = [
+    """Send structlog's and the libraries' own logs to stderr, in one format.
+
+    Ours go there directly: by way of the standard library a line takes five times as long.
+    """
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    *last, render = _last(log_format)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, *last, _lines(render)],
+        logger_factory=_Stderr,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_last(log_format)))
+    theirs = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, render]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=theirs))
     handler.set_name(log_format)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -50,14 +62,44 @@ def _log_what_python_prints() -> None:
     sys.unraisablehook = lambda told: log.error("python.ignored", exc_info=told.exc_value)
 
 
-def _last(log_format: LogFormat) -> list[structlog.typing.Processor]:
+class _Stderr:
+    """A logger for structlog. Where nobody can read a line, what it tells of goes on all the same."""
+
+    def __init__(self, *_: Any) -> None:
+        """Of no name in particular."""
+
+    def msg(self, lines: bytes) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.buffer.write(lines)
+            sys.stderr.buffer.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def _lines(render: Processor) -> Processor:
+    """One line, or one for each of many."""
+
+    def lines(logger: Any, method: str, event: EventDict) -> bytes:
+        many = event.pop(EACH, ({},))
+        rendered = [str(render(logger, method, {**event, **each})) for each in many]
+        return "\n".join([*rendered, ""]).encode(errors="backslashreplace")
+
+    return lines
+
+
+def _json(_: Any, __: str, event: EventDict) -> str:
+    try:
+        return msgspec.json.encode(event).decode()
+    except (TypeError, UnicodeError):  # what is of no type that JSON knows, and bytes that were no text
+        return json.dumps(event, default=repr)
+
+
+def _last(log_format: LogFormat) -> list[Processor]:
     if log_format == "json":
         return [
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),  # locals hold secrets
-            structlog.processors.JSONRenderer(),
+            _json,
         ]
     return [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback),
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     ]

@@ -8,10 +8,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
 
+import msgspec
 import structlog
 
 log = structlog.get_logger(__name__)
@@ -22,16 +22,15 @@ SANE = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _tracer: Any = None
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """A span of work; what it causes carries its traceparent."""
 
     traceparent: str
     span: Any = None
 
     @property
-    def trace_id(self) -> str | None:
-        return trace_id(self.traceparent)
+    def trace_id(self) -> str:
+        return self.traceparent[3:35]
 
     def tell(self, name: str, **attributes: Any) -> None:
         """What is known only at its end."""

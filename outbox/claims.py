@@ -113,7 +113,7 @@ async def claim(
         "subjects": [arrival.subject for arrival in arrivals],
         "entry_types": [arrival.type for arrival in arrivals],
     }
-    became = {row.position: row.state for row in await session.execute(CLAIM, values)}
+    became = {row[0]: row[1] for row in await session.execute(CLAIM, values)}
     if new := [position for position, its_state in became.items() if its_state is not None]:
         for forgotten in await session.scalars(FORGOTTEN, {"consumer": consumer, "positions": new}):
             del became[forgotten]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -57,8 +58,7 @@ class Delivery(Base):
     discard_reason: Mapped[str | None] = mapped_column(Text)
 
 
-@dataclass(frozen=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True):
     """A delivery that this worker holds: the right to try it once, until its lease ends."""
 
     consumer: str
@@ -69,8 +69,7 @@ class Ticket:
     attempt: int
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """What an entry of a stream says of its event; all that is needed to claim it."""
 
     position: int
