@@ -14,7 +14,7 @@ from infra.supervision.supervisor import Supervisor
 from infra.up.processes import Programs
 from tests.bench.place import Place
 
-LOOK_SECONDS = 0.005
+LOOK_SECONDS = 0.01
 WAYBILL = (sys.executable, "-m", "waybill")
 WITH_NO_OPS = (sys.executable, "-m", "tests.bench.no_op")
 
