@@ -1,0 +1,85 @@
+"""Reading one's own file over HTTP: one process, 16 connections."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from infra.database import create_engine
+from outbox.session import session_factory
+from tests.bench.item import Measured, Sides, at_least, item
+from tests.bench.load import loaded, request
+from tests.bench.place import Place
+from tests.bench.serving import Person, Server, api, bare, people
+from tests.factories import an_available_file
+
+CONNECTIONS = 16
+FILES = 100
+"""Of each person."""
+SECONDS = 3.0
+
+
+@item(at_least(0.5), unit="requests/s", rounds=7, warm_up=1)
+@asynccontextmanager
+async def http_read(place: Place) -> AsyncIterator[Sides]:
+    async with place.database() as url:
+        readers = await people(place, url, CONNECTIONS)
+        requests = [[_get(person, file_id) for file_id in await _files(url, person)] for person in readers]
+        async with api(place, url) as served, bare(place, url, f"{__name__}:floor_app") as floor_served:
+
+            async def ours() -> Measured:
+                return await _asked(served, requests)
+
+            async def floor() -> Measured:
+                return await _asked(floor_served, requests)
+
+            yield Sides(ours=ours, floor=floor, settings={"connections": CONNECTIONS, "seconds": SECONDS})
+
+
+async def _files(url: str, person: Person) -> list[UUID]:
+    engine = create_engine(url)
+    files = [an_available_file(owner_id=person.id) for _ in range(FILES)]
+    async with session_factory(engine).begin() as session:
+        session.add_all(files)
+    await engine.dispose()
+    return [file.id for file in files]
+
+
+def _get(person: Person, file_id: UUID) -> bytes:
+    return request("GET", f"/v1/files/{file_id}", dict(person.headers))
+
+
+async def _asked(server: Server, requests: Sequence[Sequence[bytes]]) -> Measured:
+    answered = await loaded(server.port, requests, seconds=SECONDS)
+    return Measured(answered.rate, {"p50_ms": answered.percentile(50), "p95_ms": answered.percentile(95)})
+
+
+# The floor: the row as JSON, whoever asks.
+SELECT = """
+SELECT id, name, size, content_type, sha256, status, tags, metadata, version, owner_id, bucket, key, created_at,
+    updated_at, expires_at, rejected_reason FROM files WHERE id = $1
+"""
+pool: asyncpg.Pool
+
+
+async def floor_app(scope: Any, receive: Any, send: Any) -> None:
+    global pool
+    if scope["type"] == "lifespan":
+        await receive()
+        async with asyncpg.create_pool(os.environ["WAYBILL_DATABASE_URL"], min_size=16, max_size=16) as pool:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    if scope["path"] == "/health/live":
+        body = b"{}"
+    else:
+        row = await pool.fetchrow(SELECT, UUID(scope["path"].rpartition("/")[2]))
+        body = msgspec.json.encode(dict(row))
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

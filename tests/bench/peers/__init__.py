@@ -1,0 +1,56 @@
+"""What people would use instead, in a virtual environment of its own: two of the three need pydantic 2.
+
+Each file is run by that environment's Python: `python FILE DATABASE_URL REDIS_URL COUNT` prints the seconds that
+handing over so many jobs took. To write the jobs, to import and to connect is not counted.
+"""
+
+import asyncio
+import hashlib
+import shutil
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from pathlib import Path
+
+from tests.bench.item import Side, Unavailable
+from tests.bench.place import Place
+
+HERE = Path(__file__).parent
+REQUIREMENTS = HERE / "requirements.txt"
+UV = Path(sys.executable).with_name("uv")
+
+
+def peer(place: Place, name: str, count: int) -> Side:
+    """Jobs a second, of `count` of them."""
+
+    async def handed_over() -> float:
+        python = await environment(place)
+        async with place.database() as url:
+            file = str(HERE / f"{name}_peer.py")
+            return count / float(await _printed(str(python), file, url, place.redis_url, str(count)))
+
+    return handed_over
+
+
+async def environment(place: Place) -> Path:
+    """Its Python; made once for each list of requirements. Raises Unavailable."""
+    version = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    directory = place.directory / f"peers-{version}"
+    python = directory / "bin" / "python"
+    if not (directory / "whole").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        await _printed(str(UV), "venv", "--quiet", "--python", sys.executable, str(directory))
+        await _printed(str(UV), "pip", "install", "--quiet", "--python", str(python), "-r", str(REQUIREMENTS))
+        (directory / "whole").touch()
+    return python
+
+
+async def _printed(*argv: str) -> str:
+    """Raises Unavailable."""
+    try:
+        process = await asyncio.create_subprocess_exec(*argv, stdout=PIPE, stderr=STDOUT)
+    except OSError as error:
+        raise Unavailable(f"{argv[0]}: {error.strerror}") from None
+    printed, _ = await process.communicate()
+    if process.returncode:
+        raise Unavailable(printed.decode(errors="replace").strip().splitlines()[-1])
+    return printed.decode()
