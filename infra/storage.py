@@ -1,8 +1,8 @@
 """S3, through the one client of this process. Every call either works or raises StorageError or ObjectMissing."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any, Self
@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.metrics import S3_SECONDS, timed
+from infra.presigned import Signer
 from infra.settings import Settings
 
 MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload", "NotFound"})
@@ -64,6 +65,8 @@ class Storage:
     client: Any
     public: Any
     bucket: str
+    _signers: list[Signer] = field(default_factory=list)
+    """One, once it is needed: until then nobody asks for credentials."""
 
     @classmethod
     @asynccontextmanager
@@ -186,18 +189,18 @@ class Storage:
 
     async def url_to_put(self, key: str, *, expires_in: int) -> str:
         """A URL with which anybody can write this object; `expires_in` in seconds."""
-        return await self._url("put_object", expires_in, Key=key)
+        return await self._url("PUT", key, {}, expires_in)
 
     async def url_to_put_part(self, key: str, upload_id: str, number: int, *, expires_in: int) -> str:
-        return await self._url("upload_part", expires_in, Key=key, UploadId=upload_id, PartNumber=number)
+        return await self._url("PUT", key, {"partNumber": str(number), "uploadId": upload_id}, expires_in)
 
     async def url_to_get(self, key: str, *, disposition: str, content_type: str, expires_in: int) -> str:
         """A URL that answers with these headers; `expires_in` in seconds."""
-        return await self._url_to_read("get_object", key, disposition, content_type, expires_in)
+        return await self._url_to_read("GET", key, disposition, content_type, expires_in)
 
     async def url_to_head(self, key: str, *, disposition: str, content_type: str, expires_in: int) -> str:
         """A presigned URL is good for one method: whoever asks with HEAD needs this one."""
-        return await self._url_to_read("head_object", key, disposition, content_type, expires_in)
+        return await self._url_to_read("HEAD", key, disposition, content_type, expires_in)
 
     async def ping(self) -> None:
         """Raises StorageError also where the bucket is not there."""
@@ -208,13 +211,17 @@ class Storage:
             raise StorageError(f"there is no bucket {self.bucket}") from error
 
     async def _url_to_read(self, method: str, key: str, disposition: str, content_type: str, expires_in: int) -> str:
-        headers = {"ResponseContentDisposition": disposition, "ResponseContentType": content_type}
-        return await self._url(method, expires_in, Key=key, **headers)
+        query = {"response-content-disposition": disposition, "response-content-type": content_type}
+        return await self._url(method, key, query, expires_in)
 
-    async def _url(self, method: str, expires_in: int, **parameters: Any) -> str:
-        parameters["Bucket"] = self.bucket
-        url = await self.public.generate_presigned_url(method, Params=parameters, ExpiresIn=expires_in)
-        return str(url)
+    async def _url(self, method: str, key: str, query: Mapping[str, str], expires_in: int) -> str:
+        if not self._signers:
+            self._signers.append(await self._signer())
+        return await self._signers[0].url(method, key, query, expires_in=expires_in)
+
+    async def _signer(self) -> Signer:
+        url = await self.public.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": "key"})
+        return Signer.imitating(url, "key", await _session().get_credentials())
 
 
 @cache
