@@ -70,7 +70,8 @@ def _changed(scope: Scope) -> dict[str, Any]:
     state: Any = scope["state"]
     if "command" not in state:
         return {}
-    return {"command": str(state["command"]), "events": [str(each) for each in state["session"].info.get("events", ())]}
+    events = state["session"].info.get("events", ()) if "session" in state else ()
+    return {"command": str(state["command"]), "events": [str(each) for each in events]}
 
 
 def _count(scope: Scope, status: int, seconds: float) -> tuple[str, str]:

@@ -8,11 +8,11 @@ from litestar.datastructures import State
 
 from api.access_log import access_log
 from api.auth import Authentication
-from api.bodies import MAX_BODY_SIZE, JsonRequest, takes_json
+from api.bodies import MAX_BODY_SIZE, JsonRequest
+from api.checks import Checks
 from api.commands import CommandMiddleware
 from api.dependencies import DEPENDENCIES
 from api.headers import add_headers, cross_origin
-from api.limits import within_limits
 from api.live.streams import Streams
 from api.liveness import Liveness
 from api.openapi import OPENAPI
@@ -36,6 +36,7 @@ from api.tokens import AccessTokens
 from domain.catalogue import STREAMS
 from infra import streams
 from infra.database import create_engine
+from infra.driver import Driver
 from infra.keyring import local_keys, secret_keys
 from infra.metrics import process_registry
 from infra.rates import Rates
@@ -57,8 +58,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         ],
         lifespan=[_resources],
         state=State({"settings": settings}),
-        middleware=[Authentication, CommandMiddleware()],
-        guards=[takes_json, within_limits],
+        middleware=[Authentication, CommandMiddleware(), Checks()],
         request_class=JsonRequest,
         dependencies=DEPENDENCIES,
         exception_handlers=dict(EXCEPTION_HANDLERS),
@@ -83,6 +83,7 @@ async def _resources(app: Litestar) -> AsyncIterator[None]:
         engine = create_engine(settings.database_url, application_name="waybill-api")
         stack.push_async_callback(engine.dispose)
         app.state.sessions = factory = session_factory(engine)
+        app.state.driver = Driver(engine)
         app.state.signing_keys = keys = SigningKeys(secret_keys(settings), factory)
         app.state.service_tokens = ServiceTokens(keys, factory, issuer=settings.public_url)
         app.state.liveness = Liveness(factory)

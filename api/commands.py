@@ -5,6 +5,7 @@ The answer is held back until the commit has succeeded, so that nobody is told o
 
 from typing import Any, cast
 
+from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
@@ -15,10 +16,15 @@ from api.answers import Answer
 from api.bodies import BodyIncomplete
 from api.idempotency import Keyed, idempotency_key
 from api.problems import respond
-from api.records import record
+from api.records import note, record
 from infra.failpoints import failpoint
 
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+SESSIONLESS = {"sessionless": True}
+"""`opt` of routes that need no session: they read one row, or commit by one statement before they answer.
+
+With an Idempotency-Key they have one all the same.
+"""
 
 
 class CommandMiddleware(ASGIMiddleware):
@@ -28,6 +34,9 @@ class CommandMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         scope = cast("HTTPScope", scope)
+        if _does_without(scope):
+            await next_app(scope, _whole(receive), send)
+            return
         async with scope["litestar_app"].state.sessions() as session:
             scope["state"]["session"] = session
             if scope["method"] not in CHANGING:
@@ -41,12 +50,18 @@ class CommandMiddleware(ASGIMiddleware):
         await answer.send(send)
 
 
+def _does_without(scope: HTTPScope) -> bool:
+    if not scope["route_handler"].opt.get("sessionless"):
+        return False
+    return scope["method"] not in CHANGING or "Idempotency-Key" not in Headers.from_scope(scope)
+
+
 async def _run(scope: HTTPScope, session: AsyncSession, receive: Receive, app: ASGIApp) -> Answer:
     if (key := idempotency_key(scope)) is not None:
         return await _run_once(Keyed(scope, session, key), session, receive, app)
     answer = await Answer.of(app, scope, receive)
     if answer.stands(scope):
-        session.add(record(scope, answer.status))
+        note(scope, session, record(scope, answer.status))
         await _commit(session)
     return answer
 

@@ -3,11 +3,12 @@
 import re
 
 from domain.files.model import File, Status
+from domain.files.sight import SeenFile
 
 _TAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')
 
 
-def etag(file: File) -> str:
+def etag(file: File | SeenFile) -> str:
     return f'"{file.version}"'
 
 
@@ -20,7 +21,7 @@ def versions(if_match: str | None) -> frozenset[int] | None:
     )
 
 
-def is_known(file: File, if_none_match: str | None) -> bool:
+def is_known(file: File | SeenFile, if_none_match: str | None) -> bool:
     """Whether the client has this very state already. That a file's time ran out does not change its version."""
     if if_none_match is None or (file.status == Status.AVAILABLE and file.is_over):
         return False

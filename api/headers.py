@@ -3,38 +3,37 @@
 from typing import Any, cast
 
 from litestar.config.cors import CORSConfig
-from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
 from api.limits import SHARE_PASSWORD_HEADER
 from api.request_id import HEADER, request_id
 from infra.settings import Settings
 
-ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-UNLESS_SET = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+REQUEST_ID = HEADER.lower().encode()
+ALWAYS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+UNLESS_SET = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 """A page that needs more may say so itself, and so may what anybody can keep."""
 PUT_HEADERS = ("Repr-Digest", "Expires-In", "Max-Downloads", "Share-Password")
-ONLY_TLS = f"max-age={365 * 24 * 60 * 60}"
+ONLY_TLS = (b"strict-transport-security", b"max-age=%d" % (365 * 24 * 60 * 60))
 
 
 async def add_headers(message: Message, scope: Scope) -> None:
     """On every response, errors and unknown paths included."""
     if message["type"] != "http.response.start":
         return
-    headers = MutableScopeHeaders.from_message(message)
-    headers[HEADER] = request_id(scope)
-    headers.update(ALWAYS)
-    for name, value in UNLESS_SET.items():
-        headers.setdefault(name, value)
+    headers = [*message["headers"], (REQUEST_ID, request_id(scope).encode()), *ALWAYS]
+    given = {name for name, _ in headers}
+    headers.extend(each for each in UNLESS_SET if each[0] not in given)
     settings: Settings = cast("dict[str, Any]", scope)["litestar_app"].state.settings
     if settings.public_url.startswith("https:"):
-        headers["Strict-Transport-Security"] = ONLY_TLS
+        headers.append(ONLY_TLS)
+    message["headers"] = headers
 
 
 def header_text(value: str | None) -> str | None:

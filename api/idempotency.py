@@ -21,7 +21,7 @@ from api.answers import Answer
 from api.bodies import HashedBody
 from api.form_digest import digest_of
 from api.limits import client_address, within_limits
-from api.records import actor_name, record
+from api.records import actor_name, note, record
 from domain.accounts import passwords
 from domain.errors import Conflict, Invalid
 from infra.keyring import KeyRing
@@ -153,7 +153,7 @@ class Keyed:
             key = self._ring.current
             kept.actor, kept.idempotency_key, kept.request_hash = self._callers()[0], self._key, self._hash(key)
             kept.sealed_response = answer.seal(key)
-            self._session.add(kept)
+            note(self._scope, self._session, kept)
         return answer
 
     async def beaten(self) -> Answer | None:

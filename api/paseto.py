@@ -68,14 +68,22 @@ class Use:
 
     def read(self, envelope: "Envelope", keys: Sequence[KeyInterface], type_: type[AnyClaims]) -> AnyClaims:
         """What one of these keys has sealed, if it holds here and now. Raises BadToken."""
+        claims = self.open(envelope, keys, type_)
+        self.require(claims)
+        return claims
+
+    def open(self, envelope: "Envelope", keys: Sequence[KeyInterface], type_: type[AnyClaims]) -> AnyClaims:
+        """What one of these keys has sealed, be it over or not. Raises BadToken."""
         payload = envelope.open(keys, assertion=self.assertion)
         try:
-            claims = msgspec.json.decode(payload, type=type_)
+            return msgspec.json.decode(payload, type=type_)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadToken from error
+
+    def require(self, claims: Claims) -> None:
+        """Raises BadToken unless they hold here and now."""
         if not self._holds(claims):
             raise BadToken
-        return claims
 
     def _holds(self, claims: Claims) -> bool:
         ours = claims.iss == claims.aud == self.issuer and claims.typ == self.typ

@@ -103,7 +103,7 @@ def database_problem(request: Request[Any, Any, Any], error: DBAPIError) -> Resp
     sqlstate = getattr(error.orig, "sqlstate", None) or ""
     if is_away(error) or sqlstate[:2] in PASSING:
         return unavailable_problem(request, error)
-    if getattr(error.orig and error.orig.__cause__, "constraint_name", None) == OWNER:
+    if getattr(error.orig and (error.orig.__cause__ or error.orig), "constraint_name", None) == OWNER:
         return domain_problem(request, BadToken())  # its account is not there (any more)
     return internal_problem(request, error)
 
@@ -128,7 +128,8 @@ EXCEPTION_HANDLERS: Mapping[Any, Any] = {
 
 async def respond(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     """What Litestar does with an error, for where Litestar does not reach."""
-    handler = next(EXCEPTION_HANDLERS[kind] for kind in type(error).__mro__ if kind in EXCEPTION_HANDLERS)
+    handlers = scope["route_handler"].resolve_exception_handlers()
+    handler = next(handlers[kind] for kind in type(error).__mro__ if kind in handlers)
     request: Request[Any, Any, Any] = Request(scope, receive, send)
     response: Response[Any] = handler(request, error)
     await response.to_asgi_response(app=None, request=request)(scope, receive, send)

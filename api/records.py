@@ -1,6 +1,7 @@
 """The row of a command."""
 
 from litestar.types import HTTPScope, Scope
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.request_id import request_id
 from domain.aggregate import new_id, now
@@ -8,15 +9,20 @@ from outbox.command_log import CommandRecord
 
 
 def record(scope: HTTPScope, status: int) -> CommandRecord:
-    scope["state"]["command"] = id_ = new_id()
     return CommandRecord(
-        id=id_,
+        id=new_id(),
         name=f"{scope['method']} {scope['path_template']}",
         actor=actor_name(scope),
         request_id=request_id(scope),
         status=status,
         recorded_at=now(),
     )
+
+
+def note(scope: HTTPScope, session: AsyncSession, command: CommandRecord) -> None:
+    """It is stored with what it did; the log says so."""
+    session.add(command)
+    scope["state"]["command"] = command.id
 
 
 def actor_name(scope: Scope) -> str:

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from domain.accounts.model import Account
 from domain.files.model import File, Status
+from domain.files.sight import SeenFile
 from domain.service_tokens.model import ServiceToken
 from domain.sessions.model import Session
 from domain.shares.model import Share, ShareRecipient
@@ -93,7 +94,7 @@ class FileView(msgspec.Struct):
     rejected_reason: str | None
 
     @classmethod
-    def of(cls, file: File) -> Self:
+    def of(cls, file: File | SeenFile) -> Self:
         over = file.status == Status.AVAILABLE and file.is_over
         return cls(
             id=file.id,

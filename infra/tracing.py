@@ -46,7 +46,8 @@ def work(
     """`parent` is a traceparent, believed only where it is one."""
     parent = parent if parent is not None and SANE.fullmatch(parent) else None
     if _tracer is None:
-        yield Work(parent or f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-00")
+        random = os.urandom(24).hex()
+        yield Work(parent or f"00-{random[:32]}-{random[32:]}-00")
         return
     from opentelemetry.trace import SpanKind  # noqa: PLC0415 - absent, or not wanted, in most processes
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415

@@ -13,9 +13,11 @@ from litestar.response import Redirect
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.commands import SESSIONLESS
 from api.downloads import content_url
 from api.etags import etag, is_known, versions
 from api.paging import Cursor, Limit, Position, next_link, paged, read_cursor
+from api.reading import seen_file
 from api.requests import FileChanges
 from api.searching import asked, cursor_after, read_key, read_match
 from api.views import CloudEventView, EventPage, FilePage, FileView
@@ -48,14 +50,13 @@ async def list_files(
     return Response(FilePage([FileView.of(file) for file in files], more), headers=next_link(request, more))
 
 
-@get("/v1/files/{file_id:uuid}", summary="One file")
+@get("/v1/files/{file_id:uuid}", opt=SESSIONLESS, summary="One file")
 async def get_file(
+    request: Request[Actor, Any, Any],
     file_id: FromPath[UUID],
-    actor: NamedDependency[Actor],
-    transaction: NamedDependency[AsyncSession],
     if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
 ) -> Response[FileView | None]:
-    file = await own_file(transaction, actor, file_id)
+    file = await seen_file(request.app.state.driver, request.user, file_id)
     if is_known(file, if_none_match):
         return Response(None, status_code=HTTP_304_NOT_MODIFIED, headers={"ETag": etag(file)})
     return Response(FileView.of(file), headers={"ETag": etag(file)})

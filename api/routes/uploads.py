@@ -8,8 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from api.commands import SESSIONLESS
 from api.dependencies import released_if_refused
 from api.presigning import UPLOAD_TTL, Received, opened, plan, received, restarted, signed
+from api.promising import promised_at_once
 from api.requests import NewUpload, PartNumbers
 from api.streaming import FileTooLarge
 from api.views import FileView, FreshParts, ReceivedPartView, StartedUpload, UploadStateView, UploadView
@@ -41,24 +43,17 @@ class UploadIncomplete(Conflict):
     slug = "upload-incomplete"
 
 
-@post("/v1/uploads", summary="Promise a file whose bytes go straight to S3")
-async def open_upload(
-    request: Request[Actor, Any, Any],
-    data: JSONBody[NewUpload],
-    actor: NamedDependency[Actor],
-    transaction: NamedDependency[AsyncSession],
-    storage: NamedDependency[Storage],
-    settings: NamedDependency[Settings],
-) -> Response[StartedUpload]:
-    actor.with_scope(Scope.FILES_WRITE)  # before S3 is asked for anything; the command asks again
+@post("/v1/uploads", opt=SESSIONLESS, summary="Promise a file whose bytes go straight to S3")
+async def open_upload(request: Request[Actor, Any, Any], data: JSONBody[NewUpload]) -> Response[StartedUpload]:
+    settings: Settings = request.app.state.settings
+    storage: Storage = request.app.state.storage
+    request.user.with_scope(Scope.FILES_WRITE)  # before S3 is asked for anything; the command asks again
     if data.size > settings.max_file_size:
         raise FileTooLarge
     promise = data.promise(size=data.size)
     async with opened(storage, new_id(), promise.size, promise.content_type) as (place, undo):
         command = StartUpload(promise=promise, place=place, default_quota=settings.quota_bytes)
-        async with released_if_refused(transaction):
-            file = await start_upload(transaction, actor, command)
-            await transaction.flush()
+        file = await _started(request, command)
         parts = await signed(storage, file, plan(file))
         request.state.undo = undo
     assert place.part_size is not None  # noqa: S101 - `opened` always plans
@@ -116,6 +111,17 @@ async def cancel_upload(
     file_id: FromPath[UUID], actor: NamedDependency[Actor], transaction: NamedDependency[AsyncSession]
 ) -> None:
     await abort_upload(transaction, actor, AbortUpload(file_id=file_id))
+
+
+async def _started(request: Request[Actor, Any, Any], command: StartUpload) -> File:
+    """In the session of the request, if it has one; else it is committed at once."""
+    transaction: AsyncSession | None = request.scope["state"].get("session")
+    if transaction is None:
+        return await promised_at_once(request, command)
+    async with released_if_refused(transaction):
+        file = await start_upload(transaction, request.user, command)
+        await transaction.flush()
+    return file
 
 
 async def _detached(transaction: AsyncSession, actor: Actor, file_id: UUID) -> File:

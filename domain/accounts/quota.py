@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.accounts.errors import AccountClosed
@@ -31,13 +31,15 @@ async def take_room(session: AsyncSession, account_id: UUID, size: int, *, defau
 
     Where there is none already, nobody queues to be told so. Raises AccountClosed, QuotaExceeded.
     """
-    _require(size, await room_left(session, account_id, default_quota=default_quota))
-    locked = select(Account).where(Account.id == account_id).with_for_update(key_share=True)
-    _require(size, _room(await session.scalar(locked.execution_options(populate_existing=True)), default_quota))
+    room = func.coalesce(Account.quota_bytes, default_quota) - Account.used_bytes
+    roomy = select(Account.id).where(Account.id == account_id, Account.deleted_at.is_(None), room >= size)
+    while await session.scalar(roomy.with_for_update(key_share=True)) is None:
+        await require_room(session, account_id, size, default_quota=default_quota)
 
 
-def _require(size: int, room: int) -> None:
-    if size > room:
+async def require_room(session: AsyncSession, account_id: UUID, size: int, *, default_quota: int) -> None:
+    """At this moment. Raises AccountClosed, QuotaExceeded."""
+    if size > (room := await room_left(session, account_id, default_quota=default_quota)):
         raise QuotaExceeded(room_bytes=max(room, 0))
 
 
