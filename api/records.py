@@ -1,5 +1,7 @@
 """The row of a command."""
 
+from typing import Any
+
 from litestar.types import HTTPScope, Scope
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,14 +11,19 @@ from outbox.command_log import CommandRecord
 
 
 def record(scope: HTTPScope, status: int) -> CommandRecord:
-    return CommandRecord(
-        id=new_id(),
-        name=f"{scope['method']} {scope['path_template']}",
-        actor=actor_name(scope),
-        request_id=request_id(scope),
-        status=status,
-        recorded_at=now(),
-    )
+    return CommandRecord(**described(scope, status))
+
+
+def described(scope: HTTPScope, status: int) -> dict[str, Any]:
+    """Its columns."""
+    return {
+        "id": new_id(),
+        "name": f"{scope['method']} {scope['path_template']}",
+        "actor": actor_name(scope),
+        "request_id": request_id(scope),
+        "status": status,
+        "recorded_at": now(),
+    }
 
 
 def note(scope: HTTPScope, session: AsyncSession, command: CommandRecord) -> None:

@@ -1,6 +1,7 @@
 """`waybill api`."""
 
 import contextlib
+import gc
 import resource
 import signal
 from types import FrameType
@@ -55,6 +56,13 @@ def _server(app: "Litestar", settings: "Settings") -> "uvicorn.Server":
             if self.should_exit:
                 end_now()
             super().handle_exit(sig, frame)
+
+        async def startup(self, *arguments: Any, **options: Any) -> None:
+            """What is there by now stays: the collector need not look through it again with every few requests."""
+            await super().startup(*arguments, **options)
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(10_000, 20, 20)
 
         async def shutdown(self, *arguments: Any, **options: Any) -> None:
             """Streams first: the server waits for the end of every answer, and they have none of their own."""

@@ -4,8 +4,7 @@ For a row by its key SQLAlchemy takes five times as long, nearly all of it in ou
 of the engine's pool; each statement is a transaction of its own, which is one round trip.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,6 +13,8 @@ from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
 
 
 @dataclass(frozen=True)
@@ -35,25 +36,15 @@ class Driver:
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> asyncpg.Record | None:
         """The first one; JSON is given as text. Raises what SQLAlchemy does: DBAPIError, PoolTimeout and the like."""
-        async with self._connection(statement.sql) as connection:
-            return await connection.fetchrow(statement.sql, *[values[name] for name in statement.names])
-
-    @asynccontextmanager
-    async def _connection(self, sql: str) -> AsyncIterator[asyncpg.Connection]:
-        """What was lost or interrupted is not used again."""
         pooled = await self.engine.raw_connection()
-        connection = pooled.driver_connection
-        assert connection is not None  # noqa: S101 - it is in use
+        connection: Any = pooled.driver_connection
         try:
-            yield connection
-        except asyncpg.PostgresError as error:
-            raise DBAPIError(sql, None, error, connection_invalidated=connection.is_closed()) from error
-        except (asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError) as error:
-            raise DBAPIError(sql, None, error, connection_invalidated=True) from error
-        except BaseException:
-            pooled.invalidate()
+            return await connection.fetchrow(statement.sql, *[values[name] for name in statement.names])
+        except BaseException as error:
+            if connection.is_closed() or not isinstance(error, asyncpg.PostgresError):
+                pooled.invalidate()  # what was lost or interrupted is not used again
+            if isinstance(error, DRIVERS):
+                raise DBAPIError(statement.sql, None, error, connection_invalidated=not pooled.is_valid) from error
             raise
         finally:
-            if connection.is_closed():
-                pooled.invalidate()
             pooled.close()

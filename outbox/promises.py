@@ -4,6 +4,7 @@ It is a transaction of its own, in one round trip. What it says of room is what 
 for the account's row looks again at what the one before has left.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -38,13 +39,13 @@ def _statement() -> Statement:
 PROMISE = _statement()
 
 
-async def promise_at_once(driver: Driver, file: File, command: CommandRecord, *, default_quota: int) -> bool:
-    """Whether there was an open account with room for it; nothing is stored otherwise."""
+async def promise_at_once(driver: Driver, file: File, command: Mapping[str, Any], *, default_quota: int) -> bool:
+    """Whether there was an open account with room for it; nothing is stored otherwise. `command` are its columns."""
     values: dict[str, Any] = {
         f"file_{column.name}": getattr(file, NAMES.get(column.name, column.name)) for column in FILE
     }
     values["file_metadata"] = msgspec.json.encode(file.details).decode()
-    values |= {f"command_{column.name}": getattr(command, column.name) for column in COMMAND}
+    values |= {f"command_{name}": value for name, value in command.items()}
     failpoint("api.before_commit")
     row = await driver.row(PROMISE, values | {"default_quota": default_quota})
     failpoint("api.after_commit")

@@ -12,7 +12,10 @@ from botocore.credentials import ReadOnlyCredentials
 from infra.presigned import Signer
 
 KEY = "files/a b+c~ü%2F/0"
-READ: dict[str, Any] = {"ResponseContentDisposition": "attachment; filename*=UTF-8''%C3%BC.pdf", "ResponseContentType": "text/plain"}
+READ: dict[str, Any] = {
+    "ResponseContentDisposition": "attachment; filename*=UTF-8''%C3%BC.pdf",
+    "ResponseContentType": "text/plain",
+}
 READ_QUERY = dict(zip(("response-content-disposition", "response-content-type"), READ.values(), strict=True))
 PART: dict[str, Any] = {"UploadId": "a/b+c=", "PartNumber": 7}
 CALLS: dict[str, tuple[str, dict[str, Any], dict[str, str]]] = {
