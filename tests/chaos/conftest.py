@@ -40,7 +40,7 @@ REDIS_DATABASES = itertools.cycle(range(16))
 """One for each scene: an earlier one's processes may still be at work in theirs."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStack]:
     """Services that nobody else uses, with a migrated database to copy."""
     from alembic import command  # noqa: PLC0415 - slow to import, and not every run needs it
@@ -65,9 +65,9 @@ async def scene(
         yield scene
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared(ground: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    """Everything runs, for one short scenario after the other."""
+    """Everything runs, for one short scenario after the other, and not beside any other test."""
     async with _scene(ground, tmp_path_factory.mktemp("shared")) as scene:
         await scene.start(*EVERYTHING)
         yield scene
