@@ -12,7 +12,7 @@ from tests.factories import a_file_available
 POSITIONS = "SELECT position FROM outbox WHERE event_id = ANY(CAST(:ids AS uuid[]))"
 
 
-@doses(short=Dose(faults=3, pause=1.5, rate=100), long=Dose(faults=20, pause=60, rate=330))
+@doses(short=Dose(faults=3, pause=1.5, rate=30), long=Dose(faults=20, pause=60, rate=330))
 async def test_a_transaction_left_open(running: Scene, dose: Dose) -> None:
     late = [OutboxMessage.carrying(a_file_available()) for _ in range(dose.faults)]
 

@@ -10,7 +10,7 @@ HANGS_SECONDS = 8
 """Beyond the pause itself: more than the 5 s within which the API gives up on a connection."""
 
 
-@doses(short=Dose(faults=1, pause=0.7, rate=100), long=Dose(faults=3, pause=6, rate=330))
+@doses(short=Dose(faults=1, pause=0.7, rate=30), long=Dose(faults=3, pause=6, rate=330))
 async def test_postgres_restarted(running: Scene, dose: Dose) -> None:
     async with running.under_load(dose.rate) as load:
         for _ in range(dose.faults):
@@ -22,7 +22,7 @@ async def test_postgres_restarted(running: Scene, dose: Dose) -> None:
     assert load.ledger.troubles["503"], "nobody noticed"
 
 
-@doses(short=Dose(faults=1, pause=5.5, rate=100), long=Dose(faults=2, pause=10, rate=330))
+@doses(short=Dose(faults=1, pause=5.5, rate=30), long=Dose(faults=2, pause=10, rate=330))
 async def test_postgres_paused(running: Scene, dose: Dose) -> None:
     async with running.under_load(dose.rate) as load:
         for _ in range(dose.faults):
