@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from api import promising
 from domain.accounts.commands import close_account
 from domain.accounts.events import AccountDeleted
 from domain.accounts.one_time import Purpose
@@ -103,20 +104,33 @@ async def test_closing_an_account_revokes_its_service_tokens(client: Client, dat
     assert await database.rows("SELECT 1 FROM service_tokens WHERE revoked_at IS NULL") == []
 
 
-@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "begins"),
+    [
+        ("/v1/files", {}, {"files": {"file": ("a", b"abc")}}, (commands, "_promised")),
+        ("/v1/uploads", {"Idempotency-Key": "once"}, {"json": {"name": "a", "size": 3}}, (commands, "_promised")),
+        ("/v1/uploads", {}, {"json": {"name": "a", "size": 3}}, (promising, "promise_at_once")),
+    ],
+)
 async def test_an_upload_that_runs_while_its_account_is_closed_leaves_nothing_behind(
-    streamed: bool, client: Client, database: Database, storage: Storage, monkeypatch: pytest.MonkeyPatch
+    path: str,
+    headers: dict[str, str],
+    body: dict[str, Any],
+    begins: tuple[Any, str],
+    client: Client,
+    database: Database,
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whoever comes second sees the first: the upload is refused, or its file is there to be deleted."""
-    leftovers, promised = Leftovers(database, storage), commands._promised  # noqa: SLF001
+    leftovers, promised = Leftovers(database, storage), getattr(*begins)
 
-    async def after_the_end(*arguments: Any) -> Any:
+    async def after_the_end(*arguments: Any, **named: Any) -> Any:
         assert (await client.delete("/v1/me")).status_code == 204
-        return await promised(*arguments)
+        return await promised(*arguments, **named)
 
-    monkeypatch.setattr(commands, "_promised", after_the_end)
-    body: dict[str, Any] = {"files": {"file": ("a", b"abc")}} if streamed else {"json": {"name": "a", "size": 3}}
-    answer = await client.post("/v1/files" if streamed else "/v1/uploads", **body)
+    monkeypatch.setattr(*begins, after_the_end)
+    answer = await client.post(path, headers=headers, **body)
 
     assert_problem(answer, 401, "account-closed")
     assert await database.rows("SELECT 1 FROM files") == []

@@ -36,11 +36,11 @@ def test_a_name_is_split_at_case_digits_and_separators(name: str, expected: set[
 
 
 @given(st.text())
-def test_words_are_lower_case_short_and_each_only_once(text: str) -> None:
+def test_words_are_folded_short_and_each_only_once(text: str) -> None:
     found = words(text)
 
     assert len(found) == len(set(found))
-    assert all(word == word.lower() and len(word) <= MAX_WORD_LENGTH for word in found)
+    assert all(word == fold(word) and len(word) <= MAX_WORD_LENGTH for word in found)
 
 
 @given(st.text(), st.text())
