@@ -136,7 +136,8 @@ class Worker:
         )
 
         async def handle(entries: Any) -> None:
-            await self.workers[consumer.name].handle(stream, entries)
+            worker = self.workers[consumer.name]
+            await (worker.handle_meanwhile if consumer.batched else worker.handle)(stream, entries)
 
         subscriber(handle)
 
@@ -193,6 +194,7 @@ class Worker:
 
     async def _drain(self) -> None:
         await self._stop_starting()
+        await asyncio.gather(*(worker.finish_batches(BATCH_GRACE_SECONDS) for worker in self.workers.values()))
         await asyncio.gather(*self._tasks)
         await asyncio.gather(*(worker.attempts.drain(GRACE_SECONDS) for worker in self.workers.values()))
         await asyncio.gather(*(worker.leave() for worker in self.workers.values()))

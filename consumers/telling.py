@@ -23,7 +23,7 @@ def handling(ticket: Ticket, traceparent: str | None) -> Iterator[None]:
     known = {"consumer": ticket.consumer, "event_id": str(ticket.event_id)}
     name = f"{ticket.consumer} {ticket.type}"
     with work(name, "CONSUMER", traceparent, **known, attempt=ticket.attempt) as it, caused_by(it.traceparent):
-        bound = bind_contextvars(**known, trace_id=it.trace_id)
+        bound = bind_contextvars(**known, trace_id=it.trace_id)  # bound_contextvars first reads all there are
         try:
             yield
         finally:

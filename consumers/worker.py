@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -45,6 +45,8 @@ class ConsumerWorker:
     redis: Redis
     attempts: Attempts
     stop: asyncio.Event
+    _at_work: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """By stream: the batch that is being handled while the next is read."""
 
     async def subscribe(self) -> int:
         """Say what we handle, before anything is read. Returns how many types."""
@@ -52,9 +54,34 @@ class ConsumerWorker:
             await subscribe(session, self.consumer.name, self.consumer.event_types)
         return len(self.consumer.event_types)
 
+    async def handle_meanwhile(self, stream: str, entries: Entries) -> None:
+        """Handle what has been read while the next batch is being read, which then waits for this one.
+
+        What nobody has begun when we are to stop is swept like anything else that was fetched.
+        """
+        batch = received(entries)
+        if before := self._at_work.get(stream):
+            await asyncio.wait([before])
+        if not self.stop.is_set():
+            ids = [entry_id for entry_id, _ in entries]
+            self._at_work[stream] = asyncio.create_task(self._handle_quietly(stream, ids, batch))
+
+    async def finish_batches(self, grace: float) -> None:
+        """Wait so long for what has begun; nothing of the rest has happened."""
+        if begun := list(self._at_work.values()):
+            await asyncio.wait(begun, timeout=grace)
+        for batch in begun:
+            batch.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
+
     async def handle(self, stream: str, entries: Entries) -> None:
         """Handle what has been read, then acknowledge it. While Postgres is away, the batch waits."""
-        batch = received(entries)
+        await self._handle(stream, [entry_id for entry_id, _ in entries], received(entries))
+
+    async def _handle_quietly(self, stream: str, ids: Sequence[bytes], batch: Sequence[Received]) -> None:
+        await self.quietly(partial(self._handle, stream, ids, batch))
+
+    async def _handle(self, stream: str, ids: Sequence[bytes], batch: Sequence[Received]) -> None:
         failpoint("consumer.before_claim")
         while not self.stop.is_set():
             try:
@@ -65,7 +92,7 @@ class ConsumerWorker:
                 await pause(self.stop, RETRY_SECONDS)
             else:
                 failpoint("consumer.before_ack")
-                await self.redis.xack(stream, self.consumer.name, *(entry_id for entry_id, _ in entries))
+                await self.redis.xack(stream, self.consumer.name, *ids)
                 return
 
     async def _handle_together(self, batch: Sequence[Received]) -> None:

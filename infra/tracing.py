@@ -7,7 +7,7 @@ names a collector (`OTEL_EXPORTER_OTLP_ENDPOINT`); otherwise we do not even impo
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -39,16 +39,20 @@ class Work(msgspec.Struct, frozen=True):
             self.span.set_attributes({key: value for key, value in attributes.items() if value is not None})
 
 
-@contextmanager
-def work(
-    name: str, kind: Literal["SERVER", "CONSUMER", "PRODUCER"], parent: str | None, **attributes: Any
-) -> Iterator[Work]:
+Kind = Literal["SERVER", "CONSUMER", "PRODUCER"]
+
+
+def work(name: str, kind: Kind, parent: str | None, **attributes: Any) -> AbstractContextManager[Work]:
     """`parent` is a traceparent, believed only where it is one."""
     parent = parent if parent is not None and SANE.fullmatch(parent) else None
     if _tracer is None:
         random = os.urandom(24).hex()
-        yield Work(parent or f"00-{random[:32]}-{random[32:]}-00")
-        return
+        return nullcontext(Work(parent or f"00-{random[:32]}-{random[32:]}-00"))
+    return _span(name, kind, parent, attributes)
+
+
+@contextmanager
+def _span(name: str, kind: Kind, parent: str | None, attributes: Mapping[str, Any]) -> Iterator[Work]:
     from opentelemetry.trace import SpanKind  # noqa: PLC0415 - absent, or not wanted, in most processes
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
 

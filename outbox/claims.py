@@ -47,15 +47,24 @@ Asked so that only the index over open subjects can answer, whatever the planner
 
 # What the outbox does not know, or this consumer was not subscribed to then, is nobody's to handle: not even what a
 # Redis restored from long ago still has. What only a newer version of the consumer knows how to handle becomes due.
+# After Redis has lost everything all of it arrives again, so what is known already is not asked whether it waits.
 CLAIM = text(f"""
 WITH arrived AS (
-    SELECT entry.*, entry.type <> ALL(:types)
-        OR coalesce(({FIRST_OPEN.format(columns="position", row="entry")}) < entry.position, false)
-        OR {WAITING_BEHIND.format(row="entry")} AS waits
+    SELECT entry.*, CASE WHEN entry.position <= (
+        SELECT position FROM deliveries WHERE consumer = :consumer ORDER BY consumer DESC, position DESC LIMIT 1
+    ) THEN (
+        SELECT true FROM deliveries known
+        WHERE known.consumer = :consumer AND known.position = entry.position LIMIT 1
+    ) END AS known
     FROM unnest(CAST(:positions AS bigint[]), CAST(:event_ids AS uuid[]), CAST(:subjects AS uuid[]),
         CAST(:entry_types AS text[])) AS entry (position, event_id, subject, type)
     JOIN subscriptions USING (type) JOIN outbox USING (position, event_id)
     WHERE subscriptions.consumer = :consumer AND subscriptions.since < entry.position
+), fresh AS MATERIALIZED (
+    SELECT entry.*, entry.type <> ALL(:types)
+        OR coalesce(({FIRST_OPEN.format(columns="position", row="entry")}) < entry.position, false)
+        OR {WAITING_BEHIND.format(row="entry")} AS waits
+    FROM arrived entry WHERE known IS NULL
 ), taken AS (
     INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, due_at, updated_at)
     SELECT :consumer, position, event_id, subject, type,
@@ -63,7 +72,7 @@ WITH arrived AS (
         CASE WHEN waits THEN 0 ELSE :attempts END,
         CASE WHEN waits OR :state = 'due' THEN now() WHEN :state = 'running' THEN now() + :lease END,
         now()
-    FROM arrived
+    FROM fresh
     ON CONFLICT DO NOTHING
     RETURNING position, state
 )

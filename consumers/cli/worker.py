@@ -22,6 +22,7 @@ def worker(only: tuple[str, ...], monitor: socket.socket | None) -> None:
     import uvloop
 
     from consumers.app import UnknownConsumer, Worker
+    from infra.garbage import collect_seldom
     from infra.monitoring import services_monitored
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
@@ -30,6 +31,7 @@ def worker(only: tuple[str, ...], monitor: socket.socket | None) -> None:
     settings = load_settings()
     configure_logging(settings.log_format)
     configure_tracing("worker")
+    collect_seldom()
 
     async def run() -> None:
         running = Worker(settings, only)

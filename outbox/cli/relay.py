@@ -19,6 +19,7 @@ def relay(monitor: socket.socket | None) -> None:
 
     from domain.catalogue import STREAMS
     from infra import streams
+    from infra.garbage import collect_seldom
     from infra.monitoring import monitored
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
@@ -31,6 +32,7 @@ def relay(monitor: socket.socket | None) -> None:
     settings = load_settings()
     configure_logging(settings.log_format)
     configure_tracing("relay")
+    collect_seldom()
     log = structlog.get_logger("outbox.relay")
 
     async def relaying() -> None:
