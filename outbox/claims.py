@@ -15,23 +15,24 @@ EXISTS (
         JOIN subscriptions owed
             ON owed.consumer = :consumer AND owed.type = earlier.type AND owed.since < earlier.position
         WHERE earlier.subject = {row}.subject AND earlier.position < {row}.position
-        AND (earlier.position <> ALL(:together) OR EXISTS (
-            SELECT FROM deliveries known WHERE known.consumer = :consumer AND known.position = earlier.position
-        ))
+        AND (earlier.position <> ALL(:together) OR (
+            SELECT known.position FROM deliveries known
+            WHERE known.consumer = :consumer AND known.position = earlier.position LIMIT 1
+        ) IS NOT NULL)
         ORDER BY earlier.position DESC LIMIT 1
     ) nearest
-    WHERE NOT EXISTS (
-        SELECT FROM deliveries ended
-        WHERE ended.consumer = :consumer AND ended.position = nearest.position
-        AND ended.state IN ('done', 'dead', 'discarded')
-    )
+    WHERE (
+        SELECT ended.state IN ('done', 'dead', 'discarded') FROM deliveries ended
+        WHERE ended.consumer = :consumer AND ended.position = nearest.position LIMIT 1
+    ) IS NOT TRUE
 )
 """
 """The nearest earlier event of the same subject has not ended for this consumer: it is running, or not even read yet.
 
 One that has ended was taken only when all before it had; what was made due again since, FIRST_OPEN finds. So a
 subject's history costs nothing, however long. Those of the same batch that nobody has taken before do not count: they
-are handled together, in order.
+are handled together, in order. Deliveries are asked for one at a time (LIMIT 1): the planner, whose figures lag behind,
+cannot turn that into reading all of them.
 """
 FIRST_OPEN = """
 SELECT open.{columns} FROM deliveries open
@@ -44,27 +45,30 @@ ORDER BY open.consumer, open.subject, open.position LIMIT 1
 
 Asked so that only the index over open subjects can answer, whatever the planner believes of a backlog.
 """
+KNOWN = """
+entry.position <= (
+    SELECT position FROM deliveries WHERE consumer = :consumer ORDER BY consumer DESC, position DESC LIMIT 1
+) AND (
+    SELECT known.position FROM deliveries known
+    WHERE known.consumer = :consumer AND known.position = entry.position LIMIT 1
+) IS NOT NULL
+"""
+"""It has a delivery, so nobody asks whether it waits: where Redis has lost everything, all of it arrives again.
+
+What is newer than any delivery of the consumer, as it mostly is, is known to have none.
+"""
 
 # What the outbox does not know, or this consumer was not subscribed to then, is nobody's to handle: not even what a
 # Redis restored from long ago still has. What only a newer version of the consumer knows how to handle becomes due.
-# After Redis has lost everything all of it arrives again, so what is known already is not asked whether it waits.
 CLAIM = text(f"""
 WITH arrived AS (
-    SELECT entry.*, CASE WHEN entry.position <= (
-        SELECT position FROM deliveries WHERE consumer = :consumer ORDER BY consumer DESC, position DESC LIMIT 1
-    ) THEN (
-        SELECT true FROM deliveries known
-        WHERE known.consumer = :consumer AND known.position = entry.position LIMIT 1
-    ) END AS known
+    SELECT entry.*, CASE WHEN {KNOWN} THEN true ELSE entry.type <> ALL(:types)
+        OR coalesce(({FIRST_OPEN.format(columns="position", row="entry")}) < entry.position, false)
+        OR {WAITING_BEHIND.format(row="entry")} END AS waits
     FROM unnest(CAST(:positions AS bigint[]), CAST(:event_ids AS uuid[]), CAST(:subjects AS uuid[]),
         CAST(:entry_types AS text[])) AS entry (position, event_id, subject, type)
     JOIN subscriptions USING (type) JOIN outbox USING (position, event_id)
     WHERE subscriptions.consumer = :consumer AND subscriptions.since < entry.position
-), fresh AS MATERIALIZED (
-    SELECT entry.*, entry.type <> ALL(:types)
-        OR coalesce(({FIRST_OPEN.format(columns="position", row="entry")}) < entry.position, false)
-        OR {WAITING_BEHIND.format(row="entry")} AS waits
-    FROM arrived entry WHERE known IS NULL
 ), taken AS (
     INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, due_at, updated_at)
     SELECT :consumer, position, event_id, subject, type,
@@ -72,7 +76,7 @@ WITH arrived AS (
         CASE WHEN waits THEN 0 ELSE :attempts END,
         CASE WHEN waits OR :state = 'due' THEN now() WHEN :state = 'running' THEN now() + :lease END,
         now()
-    FROM fresh
+    FROM arrived
     ON CONFLICT DO NOTHING
     RETURNING position, state
 )
