@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 STREAM = "peer:faststream-outbox"
 
 
-async def main(url: str, redis_url: str, count: int) -> float:
+async def main(url: str, redis_url: str, count: int, within: float) -> tuple[int, float]:
     metadata = MetaData()
     table = make_outbox_table(metadata, table_name="peer_outbox")
     engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"), pool_size=20)
@@ -38,15 +38,15 @@ async def main(url: str, redis_url: str, count: int) -> float:
     await client.delete(STREAM)
     began = time.perf_counter()
     await outbox.start()
-    while await client.xlen(STREAM) < count:  # noqa: ASYNC110 - Redis sets no event
-        await asyncio.sleep(0.02)
+    while (done := await client.xlen(STREAM)) < count and time.perf_counter() - began < within:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)  # Redis sets no event
     took = time.perf_counter() - began
     await outbox.stop()
     await redis.stop()
     await client.aclose()
     await engine.dispose()
-    return took
+    return done, took
 
 
 if __name__ == "__main__":
-    print(uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
+    print(*uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))))

@@ -1,5 +1,6 @@
 """pgqueuer: no-op jobs from Postgres to a function, by the settings of its own benchmark."""
 
+import asyncio
 import sys
 import time
 
@@ -14,7 +15,7 @@ from pgqueuer.types import QueueExecutionMode
 BATCH = 1000
 
 
-async def main(url: str, count: int) -> float:
+async def main(url: str, count: int, within: float) -> tuple[int, float]:
     async with asyncpg.create_pool(url, min_size=4, max_size=8) as pool:
         queries = Queries(AsyncpgPoolDriver(pool))
         await queries.install()
@@ -28,11 +29,14 @@ async def main(url: str, count: int) -> float:
             pass
 
         began = time.perf_counter()
-        await manager.run(batch_size=BATCH, mode=QueueExecutionMode.drain)
+        working = asyncio.create_task(manager.run(batch_size=BATCH, mode=QueueExecutionMode.drain))
+        await asyncio.wait([working], timeout=within)
         took = time.perf_counter() - began
-        assert await pool.fetchval("SELECT count(*) FROM pgqueuer") == 0
-        return took
+        left: int = await pool.fetchval("SELECT count(*) FROM pgqueuer")
+        manager.shutdown.set()
+        await working
+        return count - left, took
 
 
 if __name__ == "__main__":
-    print(uvloop.run(main(sys.argv[1], int(sys.argv[3]))))
+    print(*uvloop.run(main(sys.argv[1], int(sys.argv[3]), float(sys.argv[4]))))
