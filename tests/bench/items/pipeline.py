@@ -13,13 +13,18 @@ from infra.database import connect
 from tests.bench.at_work import at_work, finished, until
 from tests.bench.events import STREAM, record
 from tests.bench.item import Sides, at_least, item
+from tests.bench.peers import PEERS, WITHIN, environment, peer
 from tests.bench.place import Place
 
 COUNT = 50_000
 SUBJECTS = 10_000
 
 
-@item(at_least(1.0, "peers"), unit="events/s", rounds=3)
+async def prepare(place: Place) -> None:
+    await environment(place)
+
+
+@item(at_least(1.0, "peers"), unit="events/s", rounds=3, prepare=prepare)
 @asynccontextmanager
 async def pipeline(place: Place) -> AsyncIterator[Sides]:
     async with streams.connect(place.redis_url) as redis:
@@ -34,7 +39,8 @@ async def pipeline(place: Place) -> AsyncIterator[Sides]:
                 return rate
 
         settings = {"events": COUNT, "subjects": SUBJECTS, "processes": "1 relay, 1 worker", "log": "json, to a file"}
-        yield Sides(ours=ours, settings=settings)
+        peers = {name: peer(place, name, COUNT) for name in PEERS}
+        yield Sides(ours=ours, peers=peers, settings={**settings, "peers_seconds": WITHIN})
 
 
 async def _handled(connection: asyncpg.Connection, redis: Redis, count: int) -> float:

@@ -16,6 +16,7 @@ from tests.bench.place import Place
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
+PEERS = ("pgqueuer", "faststream_outbox", "procrastinate")
 WITHIN = 15
 """Seconds: procrastinate alone would take longer than an item may."""
 UV = Path(sys.executable).with_name("uv")
