@@ -2,16 +2,15 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam
 
 from domain.actor import Actor, Scope
 from domain.files.errors import FileNotFound
 from domain.files.model import File
-from domain.files.sight import SeenFile
+from domain.files.sight import SEEN, SeenFile
 from infra.driver import Driver, Statement
 
-COLUMNS = [getattr(File, name) for name in SeenFile.__struct_fields__]
-ONE_FILE = Statement.of(select(*COLUMNS).where(File.id == bindparam("file_id")))
+ONE_FILE = Statement.of(SEEN.where(File.id == bindparam("file_id")))
 
 
 async def seen_file(driver: Driver, actor: Actor, file_id: UUID) -> SeenFile:

@@ -14,8 +14,9 @@ from api.requests import MAX_TAGS, Moment
 from domain.errors import Invalid
 from domain.files.filters import FileSearch, Sort
 from domain.files.finding import Key
-from domain.files.model import File, Status
+from domain.files.model import Status
 from domain.files.relevance import Match
+from domain.files.sight import SeenFile
 
 MAX_TEXT = 20_000
 """Characters of a text that is looked for: whatever is longer than any file's name or words finds nothing."""
@@ -68,7 +69,7 @@ def asked(
     )
 
 
-def cursor_after(search: FileSearch, last: File | Match) -> str:
+def cursor_after(search: FileSearch, last: SeenFile | Match) -> str:
     """The cursor of the page after this one."""
     if isinstance(last, Match):
         return write_cursor((_digest(search), last))

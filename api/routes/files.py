@@ -25,9 +25,9 @@ from domain.actor import Actor
 from domain.files.commands import DeleteFile, UpdateFile, delete_file, update_file
 from domain.files.filters import FileSearch, Sort
 from domain.files.finding import files_of, find_files
-from domain.files.model import File
 from domain.files.queries import own_file
 from domain.files.relevance import Match, find_relevant
+from domain.files.sight import SeenFile
 from infra.storage import Storage
 from outbox.downloads import download_own
 from outbox.history import history
@@ -127,9 +127,9 @@ async def remove_file(
 
 async def _page(
     session: AsyncSession, actor: Actor, search: FileSearch, cursor: str | None, limit: int
-) -> tuple[list[File], str | None]:
+) -> tuple[list[SeenFile], str | None]:
     """The files of a page, and the cursor of the next one if there is one."""
-    found: Sequence[File | Match]
+    found: Sequence[SeenFile | Match]
     if search.sort is Sort.RELEVANCE:
         found = matches = await find_relevant(session, actor, search, after=read_match(search, cursor), limit=limit + 1)
         files = await files_of(session, [match.id for match in matches[:limit]])

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select, text, true, tuple_
+from sqlalchemy import Row, Select, Uuid, any_, bindparam, select, text, true, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actor import Actor, Scope
 from domain.files.filters import Columns, Condition, FileSearch, Sort, ranges, relevance, shelves, terms
 from domain.files.model import File
+from domain.files.sight import SEEN, SeenFile
 
 WALK = 2000
 """How many files are looked at in their order before an index is asked."""
 BY_VALUES = text("SET LOCAL plan_cache_mode = force_custom_plan")
 """What is best depends on who asks for what: a plan for any value would sort all files of an owner who has many."""
 FILES: Columns = File.__table__.c
+THESE = SEEN.where(File.id == any_(bindparam("ids", type_=ARRAY(Uuid()))))
 
 Key = tuple[Any, UUID]
 """Where a file stands in an order: the value of a column, and its id."""
@@ -63,16 +66,17 @@ class Order:
 
 async def find_files(
     session: AsyncSession, actor: Actor, asked: FileSearch, *, after: Key | None, limit: int
-) -> list[File]:
+) -> list[SeenFile]:
     """The actor's files, in any order but that of relevance."""
     owner_id = actor.with_scope(Scope.FILES_READ).account_id
     keys = await find_keys(session, owner_id, asked, Order.of(asked.sort, after), limit=limit)
     return await files_of(session, [row.id for row in keys])
 
 
-async def files_of(session: AsyncSession, ids: Sequence[UUID]) -> list[File]:
+async def files_of(session: AsyncSession, ids: Sequence[UUID]) -> list[SeenFile]:
     """In the order of the ids; one that was removed meanwhile is left out."""
-    files = {file.id: file for file in await session.scalars(select(File).where(File.id.in_(ids)))} if ids else {}
+    rows = await session.execute(THESE, {"ids": list(ids)}) if ids else ()
+    files = {row.id: SeenFile(*row) for row in rows}
     return [files[id_] for id_ in ids if id_ in files]
 
 

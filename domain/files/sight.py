@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import select
 
 from domain.aggregate import now
+from domain.files.model import File
 
 
 class SeenFile(msgspec.Struct, frozen=True):
@@ -14,6 +16,7 @@ class SeenFile(msgspec.Struct, frozen=True):
 
     id: UUID
     name: str
+    name_folded: str
     size: int
     content_type: str
     sha256: str | None
@@ -32,3 +35,7 @@ class SeenFile(msgspec.Struct, frozen=True):
     @property
     def is_over(self) -> bool:
         return self.expires_at is not None and self.expires_at <= now()
+
+
+SEEN = select(*(getattr(File, name) for name in SeenFile.__struct_fields__))
+"""Its rows are the fields, in their order."""
