@@ -22,7 +22,7 @@ BODY = msgspec.json.encode(
 )
 
 
-@item(at_least(0.5), unit="requests/s", rounds=7, warm_up=1)
+@item(at_least(0.5), unit="requests/s", rounds=5, warm_up=1)
 @asynccontextmanager
 async def http_command(place: Place) -> AsyncIterator[Sides]:
     async with place.database() as url:

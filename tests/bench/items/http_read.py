@@ -23,7 +23,7 @@ FILES = 100
 SECONDS = 3.0
 
 
-@item(at_least(0.5), unit="requests/s", rounds=7, warm_up=1)
+@item(at_least(0.5), unit="requests/s", rounds=5, warm_up=1)
 @asynccontextmanager
 async def http_read(place: Place) -> AsyncIterator[Sides]:
     async with place.database() as url:
