@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-import asyncpg
 from redis.asyncio import Redis
 
 from consumers.subscription import Consumer, discover
@@ -33,47 +32,59 @@ SELECT consumer, position, event_id, subject, type, 'done', 1, now() FROM outbox
 PAGE = "SELECT *, data::text AS data FROM outbox WHERE position > $1 ORDER BY position LIMIT 1000"
 
 
-@item(at_most(30, "ours"), unit="s", higher_is_better=False, rounds=1)
+def _consumers() -> list[Consumer]:
+    """Without those of other items."""
+    return [each for each in discover().values() if each.effect.__module__.startswith("consumers.handlers.")]
+
+
+async def _finished(place: Place) -> str:
+    return await place.kept("finished", partial(_finish_all, place))
+
+
+async def _prepare(place: Place) -> None:
+    await _finished(place)
+
+
+@item(at_most(30, "ours"), unit="s", higher_is_better=False, rounds=1, prepare=_prepare)
 @asynccontextmanager
 async def recovery(place: Place) -> AsyncIterator[Sides]:
-    async with place.database() as url, streams.connect(place.redis_url) as redis:
-        connection = await connect(url, application_name="bench", command_timeout=None)
-        consumers = [each for each in discover().values() if each.effect.__module__.startswith("consumers.handlers.")]
-        groups = [each.name for each in consumers if STREAM in each.streams]
-        await publish(url, redis, COUNT, subjects=SUBJECTS)
-        await _finish_all(url, connection, consumers)
-        await _finish_by_hand(connection, groups)
+    groups = [each.name for each in _consumers() if STREAM in each.streams]
+    async with streams.connect(place.redis_url) as redis:
+        url = await _finished(place)
 
         async def ours() -> float:
             async with at_work(place, url, ("relay",), ("worker",), waybill=WAYBILL):
-                await until(partial(_have_caught_up, redis, groups))
-                return await _after_flushall(redis, until(partial(_have_caught_up, redis, groups)))
+                await until(partial(_are_beyond, redis, groups, 0))
+                return await _after_flushall(redis, until(partial(_are_beyond, redis, groups, COUNT - 1)))
 
         async def floor() -> float:
             return await _after_flushall(redis, _recover_by_hand(url, redis, groups))
 
         yield Sides(ours=ours, floor=floor, settings={"events": COUNT, "groups": len(groups), "processes": 2})
-        await connection.close()
 
 
-async def _finish_all(url: str, connection: asyncpg.Connection, consumers: Sequence[Consumer]) -> None:
-    """As if each consumer had handled all of it."""
-    await connection.execute(OF_ALL_TYPES, list(TYPES))
+async def _finish_all(place: Place, url: str) -> None:
+    """As if each consumer had handled all of it, ours and by hand."""
+    async with streams.connect(place.redis_url) as redis:
+        await redis.flushall()
+        await publish(url, redis, COUNT, subjects=SUBJECTS)
     engine = create_engine(url)
     async with session_factory(engine).begin() as session:
-        for consumer in consumers:
+        for consumer in _consumers():
             await subscribe(session, consumer.name, consumer.event_types)
     await engine.dispose()
+    connection = await connect(url, application_name="bench", command_timeout=None)
+    await connection.execute("SET statement_timeout = 0")
+    await connection.execute(OF_ALL_TYPES, list(TYPES))
     await connection.execute(ALL_DONE)
-    await connection.execute("VACUUM ANALYZE outbox")
-    await connection.execute("VACUUM ANALYZE deliveries")
-
-
-async def _finish_by_hand(connection: asyncpg.Connection, groups: Sequence[str]) -> None:
     await connection.execute(consume.PLAIN)
     await connection.execute(
-        "INSERT INTO inbox SELECT consumer, event_id FROM outbox, unnest($1::text[]) consumer", groups
+        "INSERT INTO inbox SELECT each, event_id FROM outbox, unnest($1::text[]) each",
+        [each.name for each in _consumers() if STREAM in each.streams],
     )
+    await connection.execute("VACUUM FULL ANALYZE outbox")
+    await connection.execute("VACUUM ANALYZE deliveries")
+    await connection.close()
 
 
 async def _after_flushall(redis: Redis, recovered: Awaitable[None]) -> float:
@@ -83,8 +94,8 @@ async def _after_flushall(redis: Redis, recovered: Awaitable[None]) -> float:
     return time.perf_counter() - began
 
 
-async def _have_caught_up(redis: Redis, groups: Sequence[str]) -> bool:
-    return all([await finished(redis, STREAM, group) >= COUNT for group in groups])
+async def _are_beyond(redis: Redis, groups: Sequence[str], position: int) -> bool:
+    return all([await finished(redis, STREAM, group) > position for group in groups])
 
 
 async def _recover_by_hand(url: str, redis: Redis, groups: Sequence[str]) -> None:
