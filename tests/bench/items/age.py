@@ -32,7 +32,7 @@ FROM pg_index WHERE indrelid = ANY('{outbox,deliveries}'::regclass[])
 
 
 async def _old(place: Place) -> str:
-    return await place.kept("old", _fill)
+    return await place.kept(f"old_{OLD}", _fill)
 
 
 async def _prepare(place: Place) -> None:
