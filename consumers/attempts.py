@@ -95,17 +95,15 @@ class Attempts:
         self.done(tasks, began)
 
     async def alone(self, task: Task) -> None:
-        """Try it while nothing else is at work in this process, for a lease at most; then others may begin.
+        """Try it, for whoever has the process for itself, for a lease at most.
 
         It takes no place: those may all be held by others that wait until it has ended.
         """
-        lease = self.policy.lease.total_seconds()
         self._held[task.ticket.position] = task.ticket
-        async with self.solitude.alone(within=lease):
-            trying = asyncio.create_task(self._run([msgspec.structs.replace(task, alone=True)]))
-            self._chains.add(trying)
-            trying.add_done_callback(self._chains.discard)
-            await asyncio.wait([trying], timeout=lease)
+        trying = asyncio.create_task(self._run([msgspec.structs.replace(task, alone=True)]))
+        self._chains.add(trying)
+        trying.add_done_callback(self._chains.discard)
+        await asyncio.wait([trying], timeout=self.policy.lease.total_seconds())
 
     async def renew(self) -> None:
         """Say of everything we hold that we are still at it."""

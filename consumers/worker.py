@@ -138,37 +138,48 @@ class ConsumerWorker:
         """
         if not self.attempts.free or self.stop.is_set():
             return 0
-        name, types, policy = self.consumer.name, self.consumer.event_types, self.attempts.policy
-        async with self.sessions.begin() as session:
-            suspect = await taking.take_lapsed(session, name, types, policy)
+        async with self.sessions() as session:
+            suspect = await self._take_lapsed(session)
+            if suspect and suspect.attempt >= self.attempts.policy.max_attempts:
+                await session.rollback()
+                return await self._try_last()
             taken = [suspect] if suspect else await self._take_due(session)
-            if not taken:
-                return 0
-            rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in taken]})
-            known = {row.position: (row.data, row.traceparent) for row in rows}
+            tasks = await _with_data(session, taken)
+            await session.commit()
         failpoint("due.after_take")
-        tasks = [Task(ticket, *known.get(ticket.position, (None, None))) for ticket in taken]
-        if self.consumer.batched and not suspect:
-            await self.attempts.together(tasks)
-            return len(taken)
         if suspect:
-            await self._try_suspect(tasks[0])
+            if begun := await self.attempts.submit(tasks):
+                await asyncio.wait(begun, timeout=self._lease_seconds)
+        elif self.consumer.batched:
+            await self.attempts.together(tasks)
         else:
             await self.attempts.submit(tasks)
         return len(taken)
+
+    async def _try_last(self) -> int:
+        """Nothing else of this process is at work meanwhile.
+
+        It is taken only then: whoever waited for its turn with its last attempt counted would be given up, without
+        having had it, when the one before it ends the process.
+        """
+        async with self.attempts.solitude.alone(within=self._lease_seconds):
+            async with self.sessions.begin() as session:
+                suspect = await self._take_lapsed(session)
+                tasks = await _with_data(session, [suspect] if suspect else [])
+            failpoint("due.after_take")
+            for task in tasks:
+                await self.attempts.alone(task)
+        return len(tasks)
+
+    async def _take_lapsed(self, session: AsyncSession) -> Ticket | None:
+        name, types = self.consumer.name, self.consumer.event_types
+        return await taking.take_lapsed(session, name, types, self.attempts.policy)
 
     async def _take_due(self, session: AsyncSession) -> list[Ticket]:
         name, types, policy = self.consumer.name, self.consumer.event_types, self.attempts.policy
         if self.consumer.batched:
             return await taking.take_due(session, name, types, policy, limit=DUE_BATCH, in_runs=True)
         return await taking.take_due(session, name, types, policy, limit=self.attempts.free)
-
-    async def _try_suspect(self, task: Task) -> None:
-        """Nothing else of this consumer is begun meanwhile; in its last attempt, nothing else of this process."""
-        if task.ticket.attempt >= self.attempts.policy.max_attempts:
-            await self.attempts.alone(task)
-        elif begun := await self.attempts.submit([task]):
-            await asyncio.wait(begun, timeout=self._lease_seconds)
 
     async def sweep(self, stream: str, *, min_idle: float, owner: str | None = None) -> int:
         """Make due what a worker read and never acknowledged, then acknowledge it in its stead.
@@ -240,6 +251,12 @@ class ConsumerWorker:
     async def quietly(self, look: Callable[[], Awaitable[int | None]]) -> int | None:
         retry = min(RETRY_SECONDS, self._lease_seconds / 6)
         return await quietly(look, self.stop, retry=retry, consumer=self.consumer.name)
+
+
+async def _with_data(session: AsyncSession, taken: Sequence[Ticket]) -> list[Task]:
+    rows = await session.execute(DATA_OF, {"positions": [ticket.position for ticket in taken]}) if taken else ()
+    known = {row.position: (row.data, row.traceparent) for row in rows}
+    return [Task(ticket, *known.get(ticket.position, (None, None))) for ticket in taken]
 
 
 def _first_ticket(consumer: str, arrival: Arrival) -> Ticket:

@@ -14,7 +14,8 @@ from tests.chaos.scene import EVERYTHING, Scene
 from tests.factories import a_file_available
 
 ATTEMPTS = 3
-LEASE_SECONDS = 2
+LEASE_SECONDS = 4
+"""A worker that lives but starves, on a busy machine, must not be taken for one that was killed."""
 SPOILED = ("finalize_upload", "index_file")
 READERS = ("index_file", "remove_objects")
 NOT_AN_EVENT = ('{"file_id": "no id"}', '["no object"]')
@@ -22,7 +23,8 @@ REASONS = {
     # what it is, and what its delivery says of it: the reason, and after how many attempts
     "poison": ("Poisoned: poison-", [ATTEMPTS]),
     "killer": ("its worker was gone before the last attempt ended", [ATTEMPTS]),
-    "broken": ("Unmendable: not a file.available", range(1, ATTEMPTS)),  # the first, unless its worker was killed then
+    # after the first, unless its worker was killed then, and the next one too
+    "broken": ("Unmendable: not a file.available", range(1, ATTEMPTS + 1)),
 }
 DEAD = """
 SELECT d.consumer, d.attempts, d.last_error, o.event_id, o.data::text FROM deliveries d JOIN outbox o USING (position)

@@ -65,6 +65,22 @@ async def test_a_last_attempt_after_a_crash_is_made_alone(
     assert await settled(worker, database) == [("done", 2)]
 
 
+async def test_a_last_attempt_is_not_counted_while_another_has_the_process_for_itself(
+    make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    """That one may end the process, and whoever waits must not have had its last attempt then."""
+    worker = await with_a_suspect(make_worker, database, redis)
+
+    async with worker.attempts.solitude.alone(within=5):
+        trying = asyncio.create_task(worker.take_due())
+        while not worker.attempts.solitude._gate._waiters:  # noqa: ASYNC110, SLF001 - it waits for its turn
+            await asyncio.sleep(0.001)
+        assert await database.rows("SELECT state, attempts FROM deliveries") == [("running", 1)]
+    await trying
+
+    assert await settled(worker, database) == [("done", 2)]
+
+
 async def test_a_handlers_own_cancellation_is_its_failure_in_a_batch_too(
     make_worker: MakeWorker, database: Database, redis: Redis
 ) -> None:
