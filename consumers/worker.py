@@ -138,14 +138,16 @@ class ConsumerWorker:
         """
         if not self.attempts.free or self.stop.is_set():
             return 0
-        async with self.sessions() as session:
+        async with self.sessions.begin() as session:
             suspect = await self._take_lapsed(session)
-            if suspect and suspect.attempt >= self.attempts.policy.max_attempts:
+            is_last = suspect is not None and suspect.attempt >= self.attempts.policy.max_attempts
+            if is_last:
                 await session.rollback()
-                return await self._try_last()
-            taken = [suspect] if suspect else await self._take_due(session)
-            tasks = await _with_data(session, taken)
-            await session.commit()
+            else:
+                taken = [suspect] if suspect else await self._take_due(session)
+                tasks = await _with_data(session, taken)
+        if is_last:
+            return await self._try_last()
         failpoint("due.after_take")
         if suspect:
             if begun := await self.attempts.submit(tasks):
