@@ -23,7 +23,7 @@ INSERT INTO outbox ({COLUMNS}, position) SELECT made.*, row_number() OVER () FRO
 """
 OLD_DELIVERIES = """
 INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, updated_at)
-SELECT 'no_op', position, event_id, subject, type, 'done', 1, recorded_at FROM outbox
+SELECT 'no_op', position, event_id, subject, type, 'done', 1, recorded_at FROM outbox WHERE position IS NOT NULL
 """
 INDEXES = """
 SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition
