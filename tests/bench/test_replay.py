@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 EVENTS, SUBJECTS = 1_000_000, 20_000
 CONSUMER = "no_op"
+MOST_SECONDS = 3000
 DELIVERED = """
 INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, updated_at)
 SELECT consumer, position, event_id, subject, type, 'done', 1, now()
@@ -41,13 +42,13 @@ async def test_a_million_events_are_replayed(old: House) -> None:
     began = time.monotonic()
     await old.supervisor.start(old.programs.named("worker", "worker", "--only", CONSUMER))
     replay = old.programs.named("operator", "replay", "--consumer", CONSUMER, "--yes", "--json")
-    await old.supervisor.run(replay)
+    await old.supervisor.run(replace(replay, ready_within=MOST_SECONDS))
     chosen = time.monotonic() - began
 
     async def all_have_ended() -> bool:
         return not await old.database.rows("SELECT 1 FROM deliveries WHERE due_at IS NOT NULL LIMIT 1")
 
-    await old.until(all_have_ended, within=3000)
+    await old.until(all_have_ended, within=MOST_SECONDS)
     took = time.monotonic() - began
     print(
         f"\n{EVENTS} events replayed in {took:.0f} s, {EVENTS / took:.0f} a second; all were due after {chosen:.0f} s"
