@@ -148,6 +148,8 @@ class ConsumerWorker:
                 tasks = await _with_data(session, taken)
         if is_last:
             return await self._try_last()
+        if not taken:
+            return 0
         failpoint("due.after_take")
         if suspect:
             if begun := await self.attempts.submit(tasks):
