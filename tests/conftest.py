@@ -16,10 +16,9 @@ from infra.database import create_engine
 from infra.embedded import EmbeddedStack
 from infra.settings import Settings, load_settings
 from infra.storage import Storage
-from migrations.command import alembic_config
 from tests import memory
 from tests.browser import chromium, page
-from tests.database import Database
+from tests.database import Database, migrate
 from tests.moto import any_storage, moto
 from tests.secrecy import found_in_database, found_in_logs, found_in_text
 
@@ -66,12 +65,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embed
 @pytest.fixture(scope="session")
 async def template(stack: EmbeddedStack) -> str:
     """The name of a migrated database to copy."""
-    from alembic import command  # noqa: PLC0415 - slow to import, and not every run needs it
-
-    engine = create_engine(stack.environment["WAYBILL_DATABASE_URL"])
-    async with engine.begin() as connection:
-        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
-    await engine.dispose()
+    await migrate(stack.environment["WAYBILL_DATABASE_URL"])
     return "waybill"
 
 

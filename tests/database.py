@@ -10,10 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from domain.aggregate import Aggregate
 from domain.catalogue import CATALOGUE
 from domain.event import Event
+from infra.database import create_engine
+from migrations.command import alembic_config
 from outbox.message import OutboxMessage
 from outbox.session import session_factory
 
 AnAggregate = TypeVar("AnAggregate", bound=Aggregate)
+
+
+async def migrate(url: str) -> None:
+    """Bring this database to the newest schema."""
+    from alembic import command  # noqa: PLC0415 - slow to import, and not every run needs it
+
+    engine = create_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
+    await engine.dispose()
 
 
 class Database:

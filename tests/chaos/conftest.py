@@ -21,14 +21,13 @@ from infra.services.data_dir import DataDir
 from infra.settings import load_settings
 from infra.supervision.supervisor import Backoff, Supervisor
 from infra.up.processes import Programs
-from migrations.command import alembic_config
 from tests import memory
 from tests.chaos import report
 from tests.chaos.armed import Plan
 from tests.chaos.s3_proxy import S3Proxy
 from tests.chaos.scene import EVERYTHING, Scene
 from tests.conftest import FAST
-from tests.database import Database
+from tests.database import Database, migrate
 from tests.factories import an_account
 from tests.outbox.forwarder import forwarder_to_smtp
 
@@ -43,15 +42,10 @@ REDIS_DATABASES = itertools.cycle(range(16))
 @pytest.fixture(scope="package")
 async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedStack]:
     """Services that nobody else uses, with a migrated database to copy."""
-    from alembic import command  # noqa: PLC0415 - slow to import, and not every run needs it
-
     async with AsyncExitStack() as leaving:
         path = leaving.enter_context(memory.directory("ground", otherwise=tmp_path_factory.mktemp("ground")))
         stack = await leaving.enter_async_context(EmbeddedStack(path, postgres_settings=FAST))
-        engine = create_engine(stack.environment["WAYBILL_DATABASE_URL"])
-        async with engine.begin() as connection:
-            await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
-        await engine.dispose()
+        await migrate(stack.environment["WAYBILL_DATABASE_URL"])
         yield stack
 
 

@@ -10,18 +10,17 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from alembic import command
 from sqlalchemy.exc import DBAPIError
 
 from api.live.response import AWAY
 from domain.event import Event
-from infra.database import DatabaseUnreachable, create_engine
+from infra.database import DatabaseUnreachable
 from infra.embedded import EmbeddedStack
-from migrations.command import alembic_config
 from tests import memory
 from tests.api.listening import listening
 from tests.chaos.services import kill_redis, restart_postgres, until_redis_answers
 from tests.conftest import FAST
+from tests.database import migrate
 from tests.factories import a_file_uploaded
 from tests.journey.conftest import House
 
@@ -37,10 +36,7 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
     """Services that nobody else uses: they may be broken."""
     with memory.directory("ground", otherwise=tmp_path_factory.mktemp("ground")) as path:
         async with EmbeddedStack(path, postgres_settings=FAST) as stack:
-            engine = create_engine(stack.environment["WAYBILL_DATABASE_URL"])
-            async with engine.begin() as connection:
-                await connection.run_sync(lambda sync: command.upgrade(alembic_config(sync), "head"))
-            await engine.dispose()
+            await migrate(stack.environment["WAYBILL_DATABASE_URL"])
             yield stack
 
 
