@@ -3,12 +3,14 @@
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from argon2 import PasswordHasher
 from redis.asyncio import Redis
+from xdist.scheduler import LoadFileScheduling
 
 from domain.accounts import passwords
 from infra import streams
@@ -27,14 +29,26 @@ __all__ = ["any_storage", "chromium", "moto", "page"]
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
 """The tests lose nothing in a power cut; whoever runs Waybill does, so nothing else turns these off."""
-LONGEST = frozenset({"chaos", "journey", "model", "ops"})
+LONGEST = ("chaos", "journey", "model", "ops")
 passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 """Fifty times as cheap; processes of our own, and tests/bench, hash as everybody does."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no worker is left with it in the end."""
-    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+    order = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.parent.name, len(order)))
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """A worker gets a file at a time; all of chaos is one, since its files share services and processes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/chaos" if nodeid.startswith("tests/chaos/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -103,7 +103,7 @@ async def _scene(ground: EmbeddedStack, directory: Path) -> AsyncIterator[Scene]
             "WAYBILL_RETRY_BASE_SECONDS": "0.2",
             "WAYBILL_RETRY_MAX_ATTEMPTS": "20",
             "WAYBILL_RATE_LIMIT_SCALE": "1000",
-            "WAYBILL_LEASE_SECONDS": "1",
+            "WAYBILL_LEASE_SECONDS": "2",
         }
         settings = load_settings({name: value for name, value in given.items() if name.startswith("WAYBILL_")})
         engine = create_engine(settings.database_url)

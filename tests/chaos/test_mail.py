@@ -10,7 +10,7 @@ REST_SECONDS = 240
 """Each wait is up to twice the one before: after half a minute's outage the next try may be a minute or two away."""
 
 
-@doses(short=Dose(faults=2, pause=1, rate=30), long=Dose(faults=40, pause=30, rate=330))
+@doses(short=Dose(faults=2, pause=1, rate=10), long=Dose(faults=40, pause=30, rate=330))
 async def test_smtp_away(running: Scene, dose: Dose) -> None:
     addresses = [f"{running.bucket.name}-{number}@example.com" for number in range(dose.faults)]
 

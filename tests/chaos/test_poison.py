@@ -65,7 +65,7 @@ class Ill:
         await scene.redis.flushdb()  # the stream is a view of the outbox: it is to show what was mended
 
 
-@doses(short=Dose(faults=1, pause=0.5, rate=15), long=Dose(faults=4, pause=3, rate=330))
+@doses(short=Dose(faults=1, pause=0.5, rate=10), long=Dose(faults=4, pause=3, rate=330))
 async def test_poison(scene: Scene, dose: Dose, tmp_path: Path) -> None:
     cause = tmp_path / "cause"
     cause.touch()

@@ -8,7 +8,7 @@ from tests.chaos.scene import Scene
 from tests.chaos.services import keep_redis, kill_redis, until_redis_answers
 
 
-@doses(short=Dose(faults=2, pause=0.7, rate=30), long=Dose(faults=5, pause=4, rate=330))
+@doses(short=Dose(faults=2, pause=0.7, rate=10), long=Dose(faults=5, pause=4, rate=330))
 async def test_flushall(running: Scene, dose: Dose) -> None:
     async with running.under_load(dose.rate):
         for _ in range(dose.faults):
@@ -17,7 +17,7 @@ async def test_flushall(running: Scene, dose: Dose) -> None:
             running.faults += 1
 
 
-@doses(short=Dose(faults=1, pause=0.7, rate=30), long=Dose(faults=3, pause=5, rate=330))
+@doses(short=Dose(faults=1, pause=0.7, rate=10), long=Dose(faults=3, pause=5, rate=330))
 async def test_redis_killed_and_started_empty(running: Scene, dose: Dose) -> None:
     async with running.under_load(dose.rate):
         for _ in range(dose.faults):
@@ -28,7 +28,7 @@ async def test_redis_killed_and_started_empty(running: Scene, dose: Dose) -> Non
         await asyncio.sleep(dose.pause)
 
 
-@doses(short=Dose(faults=1, pause=0.5, rate=30), long=Dose(faults=3, pause=5, rate=330))
+@doses(short=Dose(faults=1, pause=0.5, rate=10), long=Dose(faults=3, pause=5, rate=330))
 async def test_redis_restored_from_an_older_backup(running: Scene, dose: Dose, tmp_path: Path) -> None:
     async with running.under_load(dose.rate):
         for number in range(dose.faults):

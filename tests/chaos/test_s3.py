@@ -12,7 +12,7 @@ REST_SECONDS = 120
 
 
 @pytest.mark.parametrize("mode", [Mode.FAILING, Mode.SILENT])
-@doses(short=Dose(faults=1, pause=1, rate=30), long=Dose(faults=1, pause=30, rate=330))
+@doses(short=Dose(faults=1, pause=1, rate=10), long=Dose(faults=1, pause=30, rate=330))
 async def test_s3(running: Scene, dose: Dose, mode: Mode) -> None:
     struck = running.s3.struck
 
