@@ -17,8 +17,12 @@ async def look_for_due(workers: Mapping[str, ConsumerWorker], sessions: Sessions
 
     async def wake() -> None:
         async with sessions() as session:
-            for name in await who_has_due(session, list(workers)):
-                workers[name].attempts.wake.set()
+            due = await who_has_due(session, list(workers))
+        for name, worker in workers.items():
+            if name in due:
+                worker.attempts.notice_due()
+            else:
+                worker.attempts.has_due = False
 
     while not stop.is_set():
         await quietly(wake, stop)

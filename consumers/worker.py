@@ -129,7 +129,11 @@ class ConsumerWorker:
     ) -> list[Arrival]:
         arrivals = [entry.arrival for entry in batch]
         types, lease = list(self.consumer.event_types), self.attempts.policy.lease
-        return await claim(session, self.consumer.name, types, arrivals, state=state, lease=lease, attempts=attempts)
+        name = self.consumer.name
+        taken = await claim(session, name, types, arrivals, state=state, lease=lease, attempts=attempts)
+        if len(taken) < len(arrivals):
+            self.attempts.has_due = True  # those that wait behind another
+        return taken
 
     async def take_due(self) -> int:
         """Try what is due: retries, hand-backs, replays, and what waited behind an earlier event.
@@ -217,7 +221,7 @@ class ConsumerWorker:
             await self._claim(session, batch, State.DUE, attempts=0 if owner == self.worker_id else 1)
         failpoint("sweep.before_ack")
         await self.redis.xack(stream, self.consumer.name, *(entry_id for entry_id, _ in entries))
-        self.attempts.wake.set()
+        self.attempts.notice_due()
         log.info("consumer.swept", consumer=self.consumer.name, stream=stream, entries=len(entries), owner=owner)
         return len(entries) + len(gone)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import asyncpg
-from sqlalchemy import Select
+from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError)
 
@@ -25,7 +25,7 @@ class Statement:
     names: Sequence[str]
 
     @classmethod
-    def of(cls, statement: Select[Any]) -> Self:
+    def of(cls, statement: ClauseElement) -> Self:
         compiled: Any = statement.compile(dialect=PGDialect_asyncpg())  # type: ignore[no-untyped-call]
         return cls(str(compiled), tuple(compiled.positiontup))
 
@@ -33,6 +33,11 @@ class Statement:
 @dataclass(frozen=True)
 class Driver:
     engine: AsyncEngine
+
+    @classmethod
+    def of(cls, sessions: async_sessionmaker[Any]) -> Self:
+        """On the same connections as these sessions."""
+        return cls(sessions.kw["bind"])
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> asyncpg.Record | None:
         """The first one; JSON is given as text. Raises what SQLAlchemy does: DBAPIError, PoolTimeout and the like."""

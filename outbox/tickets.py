@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from infra.driver import Driver, Statement
 from outbox.delivery import LeaseLost, Policy, State, Ticket
 
 MAX_ERROR_LENGTH = 8000
@@ -24,6 +25,11 @@ AND held.state = 'running' AND held.attempts = mine.attempt
 FINISH = text(f"""
 UPDATE deliveries held SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {HELD}
 """)
+FINISH_ONE = Statement.of(
+    text(f"""
+UPDATE deliveries SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {MINE} RETURNING position
+""")
+)
 HAND_BACK = text(f"""
 UPDATE deliveries held SET state = 'due', attempts = held.attempts - 1, due_at = now(), updated_at = now() {HELD}
 """)
@@ -34,6 +40,12 @@ async def finish(session: AsyncSession, tickets: Sequence[Ticket]) -> None:
     """Note, in the effects' own transaction, that they are done. Raises LeaseLost, if of any of them."""
     result = await session.execute(FINISH, _keys(tickets))
     if result.rowcount != len(tickets):  # type: ignore[attr-defined]
+        raise LeaseLost
+
+
+async def finish_alone(driver: Driver, ticket: Ticket) -> None:
+    """Note that it is done, where its effect left nothing to commit in Postgres. Raises LeaseLost."""
+    if await driver.row(FINISH_ONE, _key(ticket)) is None:
         raise LeaseLost
 
 
