@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from consumers.ends import Ends
 from consumers.solitude import Solitude
 from consumers.subscription import Consumer, Unmendable
 from consumers.telling import handling, tell, tell_together
@@ -56,7 +57,7 @@ class Attempts:
 
     def __post_init__(self) -> None:
         self._places = asyncio.Semaphore(self.consumer.concurrency)
-        self._driver = Driver.of(self.sessions)
+        self._ends = Ends(Driver.of(self.sessions))
 
     @property
     def free(self) -> int:
@@ -133,6 +134,7 @@ class Attempts:
         for chain in list(self._chains):
             chain.cancel()
         await asyncio.gather(*self._chains, return_exceptions=True)
+        await self._ends.stop()
         await self._hand_back(list(self._held.values()))
 
     async def _place(self) -> bool:
@@ -181,9 +183,9 @@ class Attempts:
                 await tickets.finish(session, [task.ticket])
                 failpoint("attempt.before_commit")
                 await session.commit()
-            else:  # nothing of it is in Postgres: one statement, instead of a transaction's three
+            else:  # nothing of it is in Postgres
                 failpoint("attempt.before_commit")
-                await tickets.finish_alone(self._driver, task.ticket)
+                await self._ends.note(task.ticket)
         failpoint("attempt.after_commit")
 
     async def effect(self, session: AsyncSession, task: Task) -> None:

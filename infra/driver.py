@@ -40,16 +40,24 @@ class Driver:
         return cls(sessions.kw["bind"])
 
     async def row(self, statement: Statement, values: Mapping[str, Any]) -> asyncpg.Record | None:
-        """The first one; JSON is given as text. Raises what SQLAlchemy does: DBAPIError, PoolTimeout and the like."""
+        """The first one. Raises as `rows` does."""
+        return next(iter(await self.rows(statement, values)), None)
+
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
+        """JSON is given as text. Raises what SQLAlchemy does: DBAPIError, PoolTimeout and the like."""
         pooled = await self.engine.raw_connection()
         connection: Any = pooled.driver_connection
         try:
-            return await connection.fetchrow(statement.sql, *[values[name] for name in statement.names])
+            found: Sequence[asyncpg.Record] = await connection.fetch(
+                statement.sql, *[values[name] for name in statement.names]
+            )
         except BaseException as error:
             if connection.is_closed() or not isinstance(error, asyncpg.PostgresError):
                 pooled.invalidate()  # what was lost or interrupted is not used again
             if isinstance(error, DRIVERS):
                 raise DBAPIError(statement.sql, None, error, connection_invalidated=not pooled.is_valid) from error
             raise
+        else:
+            return found
         finally:
             pooled.close()

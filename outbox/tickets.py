@@ -22,14 +22,9 @@ FROM unnest(CAST(:consumers AS text[]), CAST(:positions AS bigint[]), CAST(:atte
 WHERE held.consumer = mine.consumer AND held.position = mine.position
 AND held.state = 'running' AND held.attempts = mine.attempt
 """
-FINISH = text(f"""
-UPDATE deliveries held SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {HELD}
-""")
-FINISH_ONE = Statement.of(
-    text(f"""
-UPDATE deliveries SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {MINE} RETURNING position
-""")
-)
+FINISH = f"UPDATE deliveries held SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {HELD}"
+FINISH_ALL = text(FINISH)
+FINISH_EACH = Statement.of(text(f"{FINISH} RETURNING held.position"))
 HAND_BACK = text(f"""
 UPDATE deliveries held SET state = 'due', attempts = held.attempts - 1, due_at = now(), updated_at = now() {HELD}
 """)
@@ -38,15 +33,14 @@ RENEW = text(f"UPDATE deliveries held SET due_at = now() + :lease {HELD}")
 
 async def finish(session: AsyncSession, tickets: Sequence[Ticket]) -> None:
     """Note, in the effects' own transaction, that they are done. Raises LeaseLost, if of any of them."""
-    result = await session.execute(FINISH, _keys(tickets))
+    result = await session.execute(FINISH_ALL, _keys(tickets))
     if result.rowcount != len(tickets):  # type: ignore[attr-defined]
         raise LeaseLost
 
 
-async def finish_alone(driver: Driver, ticket: Ticket) -> None:
-    """Note that it is done, where its effect left nothing to commit in Postgres. Raises LeaseLost."""
-    if await driver.row(FINISH_ONE, _key(ticket)) is None:
-        raise LeaseLost
+async def finish_each(driver: Driver, tickets: Sequence[Ticket]) -> set[int]:
+    """Note, in a transaction of its own, that they are done. Returns the positions of those that still were ours."""
+    return {row["position"] for row in await driver.rows(FINISH_EACH, _keys(tickets))}
 
 
 async def fail(
