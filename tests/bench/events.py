@@ -19,7 +19,7 @@ SELECT id, 'waybill:files', 'file.available', subject,
         'content_type', 'application/pdf', 'sha256', repeat('0', 64), 'version', 2),
     '00-' || replace(id::text, '-', '') || '-00f067aa0ba902b7-01', now()
 FROM (
-    SELECT n, gen_random_uuid() AS id,
+    SELECT n, uuidv7() AS id,
         ('00000000-0000-7000-8000-' || lpad((n % $2::int)::text, 12, '0'))::uuid AS subject
     FROM generate_series(1, $1::int) n
 ) made

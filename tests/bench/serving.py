@@ -36,23 +36,23 @@ class Person:
 
 @asynccontextmanager
 async def api(place: Place, database_url: str) -> AsyncIterator[Server]:
-    """`waybill api`, as `waybill up` runs it."""
-    env = {**place.with_database(database_url), "WAYBILL_PUBLIC_URL": PUBLIC_URL}
+    """`waybill api`, as in production: its log is JSON, in a file."""
+    env = {**place.with_database(database_url), "WAYBILL_PUBLIC_URL": PUBLIC_URL, "WAYBILL_LOG_FORMAT": "json"}
     port = place.data_dir.port("api")
     async with _running(Programs(place.data_dir, env).api(port), port) as server:
         yield server
 
 
 @asynccontextmanager
-async def bare(place: Place, database_url: str, app: str) -> AsyncIterator[Server]:
+async def bare(place: Place, database_url: str, app: str, *, name: str = "bare") -> AsyncIterator[Server]:
     """An ASGI application under the same uvicorn, with the same event loop and parser."""
-    port = place.data_dir.port("bare")
+    port = place.data_dir.port(name)
     options = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
     program = Program(
-        name="bare",
+        name=name,
         argv=(sys.executable, "-m", "uvicorn", app, "--port", str(port), *options),
         env=place.with_database(database_url),
-        log=place.data_dir.log("bare"),
+        log=place.data_dir.log(name),
         ready=partial(is_live, port),
     )
     async with _running(program, port) as server:

@@ -1,4 +1,4 @@
-"""Reading one's own file over HTTP: one process, 16 connections."""
+"""Reading one's own file over HTTP: 16 connections. The peer does the floor's work as a route in Litestar."""
 
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -8,6 +8,8 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from litestar import Litestar, get
+from litestar.params import FromPath
 
 from infra.database import create_engine
 from outbox.session import session_factory
@@ -37,7 +39,12 @@ async def http_read(place: Place) -> AsyncIterator[Sides]:
             async def floor() -> Measured:
                 return await _asked(floor_served, requests)
 
-            yield Sides(ours=ours, floor=floor, settings={"connections": CONNECTIONS, "seconds": SECONDS})
+            async def litestar() -> float:
+                async with bare(place, url, f"{__name__}:litestar_app", name="litestar") as peer_served:
+                    return (await _asked(peer_served, requests)).figure
+
+            settings = {"connections": CONNECTIONS, "seconds": SECONDS}
+            yield Sides(ours=ours, floor=floor, peers={"litestar, bare": litestar}, settings=settings)
 
 
 async def _files(url: str, person: Person) -> list[UUID]:
@@ -83,3 +90,24 @@ async def floor_app(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+# The peer: the same under the frame that ours has, and nothing else of ours.
+@get("/v1/files/{file_id:uuid}")
+async def _read(file_id: FromPath[UUID]) -> dict[str, Any]:
+    return dict(await pool.fetchrow(SELECT, file_id))
+
+
+@get("/health/live")
+async def _live() -> dict[str, Any]:
+    return {}
+
+
+@asynccontextmanager
+async def _pool(_: Litestar) -> AsyncIterator[None]:
+    global pool
+    async with asyncpg.create_pool(os.environ["WAYBILL_DATABASE_URL"], min_size=16, max_size=16) as pool:
+        yield
+
+
+litestar_app = Litestar([_read, _live], lifespan=[_pool], openapi_config=None, logging_config=None)
