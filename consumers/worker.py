@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
@@ -31,6 +32,7 @@ from outbox.subscriptions import subscribe
 
 log = structlog.get_logger(__name__)
 
+BATCHES_AT_ONCE = 2
 DUE_BATCH = 500
 """Due deliveries that share a transaction, where the consumer is a batched one."""
 DATA_OF = text("SELECT position, CAST(data AS text), traceparent FROM outbox WHERE position = ANY(:positions)")
@@ -45,8 +47,8 @@ class ConsumerWorker:
     redis: Redis
     attempts: Attempts
     stop: asyncio.Event
-    _at_work: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    """By stream: the batch that is being handled while the next is read."""
+    _at_work: dict[asyncio.Task[None], set[UUID]] = field(default_factory=dict)
+    """Batches that are being handled while the next is read, and whom they concern."""
 
     async def subscribe(self) -> int:
         """Say what we handle, before anything is read. Returns how many types."""
@@ -55,20 +57,25 @@ class ConsumerWorker:
         return len(self.consumer.event_types)
 
     async def handle_meanwhile(self, stream: str, entries: Entries) -> None:
-        """Handle what has been read while the next batch is being read, which then waits for this one.
+        """Handle what has been read while the next batch is being read.
 
-        What nobody has begun when we are to stop is swept like anything else that was fetched.
+        Two are handled at once, so that Postgres need not wait for us nor we for it; but not if they share a subject,
+        since the later one's events would have to be put off, each by itself. What nobody has begun when we are to stop
+        is swept like anything else that was fetched.
         """
         batch = received(entries)
-        if before := self._at_work.get(stream):
-            await asyncio.wait([before])
+        subjects = {entry.arrival.subject for entry in batch}
+        while len(self._at_work) >= BATCHES_AT_ONCE or not all(map(subjects.isdisjoint, self._at_work.values())):
+            ended, _ = await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
+            for batch_before in ended:
+                del self._at_work[batch_before]
         if not self.stop.is_set():
             ids = [entry_id for entry_id, _ in entries]
-            self._at_work[stream] = asyncio.create_task(self._handle_quietly(stream, ids, batch))
+            self._at_work[asyncio.create_task(self._handle_quietly(stream, ids, batch))] = subjects
 
     async def finish_batches(self, grace: float) -> None:
         """Wait so long for what has begun; nothing of the rest has happened."""
-        if begun := list(self._at_work.values()):
+        if begun := list(self._at_work):
             await asyncio.wait(begun, timeout=grace)
         for batch in begun:
             batch.cancel()

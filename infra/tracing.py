@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
+from random import getrandbits
 from typing import Any, Literal
 
 import msgspec
@@ -46,8 +47,7 @@ def work(name: str, kind: Kind, parent: str | None, **attributes: Any) -> Abstra
     """`parent` is a traceparent, believed only where it is one."""
     parent = parent if parent is not None and SANE.fullmatch(parent) else None
     if _tracer is None:
-        random = os.urandom(24).hex()
-        return nullcontext(Work(parent or f"00-{random[:32]}-{random[32:]}-00"))
+        return nullcontext(Work(parent or f"00-{getrandbits(128):032x}-{getrandbits(64):016x}-00"))  # ids, no secrets
     return _span(name, kind, parent, attributes)
 
 

@@ -1,0 +1,112 @@
+"""Batches that are read while others are handled: two at once, but never two that share a subject."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+import pytest
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from consumers.worker import ConsumerWorker
+from domain.aggregate import new_id
+from domain.files.events import FileUploaded
+from tests.consumers.conftest import MakeWorker, a_consumer
+from tests.consumers.steps import STREAM, publish, read
+from tests.database import Database
+from tests.factories import a_file_uploaded
+
+Read = Callable[..., Coroutine[Any, Any, None]]
+
+
+class Gate:
+    """Every effect passes it, and says so first."""
+
+    def __init__(self) -> None:
+        self.open, self.waiting, self.done = asyncio.Event(), list[str](), list[str]()
+        self.somebody = asyncio.Condition()
+
+    async def effect(self, session: AsyncSession, event: FileUploaded) -> None:
+        async with self.somebody:
+            self.waiting.append(event.name)
+            self.somebody.notify_all()
+        await self.open.wait()
+        self.done.append(event.name)
+
+    async def until_there_wait(self, *names: str) -> None:
+        async with asyncio.timeout(10), self.somebody:
+            await self.somebody.wait_for(lambda: sorted(self.waiting) == sorted(names))
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def worker(gate: Gate, make_worker: MakeWorker) -> ConsumerWorker:
+    async def waits(session: AsyncSession, event: FileUploaded) -> None:
+        await gate.effect(session, event)
+
+    return make_worker(a_consumer(waits, batched=True))
+
+
+@pytest.fixture
+def batch_of(worker: ConsumerWorker, database: Database, redis: Redis) -> Read:
+    """Reads a batch of one event, as FastStream would hand it over."""
+
+    async def hand_over(name: str, subject: UUID) -> None:
+        await publish(database, redis, a_file_uploaded(file_id=subject, name=name))
+        await worker.handle_meanwhile(STREAM, await read(worker, redis))
+
+    return hand_over
+
+
+async def test_two_batches_are_handled_at_once_and_a_third_waits_for_a_place(
+    gate: Gate, worker: ConsumerWorker, batch_of: Read
+) -> None:
+    await batch_of("a", new_id())
+    await batch_of("b", new_id())
+    third = asyncio.create_task(batch_of("c", new_id()))
+    await gate.until_there_wait("a", "b")
+    assert not third.done()
+
+    gate.open.set()
+    await third
+    await worker.finish_batches(10)
+
+    assert sorted(gate.done) == ["a", "b", "c"]
+
+
+async def test_a_batch_waits_for_one_that_shares_a_subject_with_it(
+    gate: Gate, worker: ConsumerWorker, batch_of: Read, database: Database
+) -> None:
+    subject = new_id()
+    await batch_of("a", subject)
+    second = asyncio.create_task(batch_of("b", subject))
+    await gate.until_there_wait("a")
+
+    gate.open.set()
+    await second
+    await worker.finish_batches(10)
+
+    assert gate.done == ["a", "b"]
+    assert await database.rows("SELECT state, attempts FROM deliveries") == [("done", 1)] * 2
+
+
+async def test_what_nobody_has_begun_at_a_stop_is_left_to_be_swept(
+    gate: Gate, worker: ConsumerWorker, batch_of: Read, database: Database, redis: Redis
+) -> None:
+    subject = new_id()
+    await batch_of("a", subject)
+    second = asyncio.create_task(batch_of("b", subject))
+    await gate.until_there_wait("a")
+
+    worker.stop.set()
+    gate.open.set()
+    await second
+    await worker.finish_batches(10)
+
+    assert gate.done == ["a"]
+    assert (await redis.xpending(STREAM, worker.consumer.name))["pending"] == 1
