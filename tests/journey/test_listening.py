@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from sqlalchemy.exc import DBAPIError
 
+from api.live.reader import UNREADABLE
 from api.live.response import AWAY
 from domain.event import Event
-from infra.database import DatabaseUnreachable
 from infra.embedded import EmbeddedStack
 from tests import memory
 from tests.api.listening import listening
@@ -101,7 +100,7 @@ async def happening(house: House) -> AsyncIterator[None]:
 
     async def happen() -> None:
         while not stop.is_set():
-            with contextlib.suppress(DBAPIError, DatabaseUnreachable):
+            with contextlib.suppress(*UNREADABLE):
                 await house.database.record(*events(house, 2))
             await asyncio.sleep(0.02)
 
