@@ -68,7 +68,7 @@ class ConsumerWorker:
         while len(self._at_work) >= BATCHES_AT_ONCE or not all(map(subjects.isdisjoint, self._at_work.values())):
             ended, _ = await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
             for batch_before in ended:
-                del self._at_work[batch_before]
+                self._at_work.pop(batch_before, None)  # or whoever reads another stream has seen it first
         if not self.stop.is_set():
             ids = [entry_id for entry_id, _ in entries]
             self._at_work[asyncio.create_task(self._handle_quietly(stream, ids, batch))] = subjects
