@@ -64,7 +64,7 @@ class ConsumerWorker:
         is swept like anything else that was fetched.
         """
         batch = received(entries)
-        subjects = {entry.arrival.subject for entry in batch}
+        subjects = {entry.arrival.subject for entry in batch if entry.arrival.type in self.consumer.event_types}
         while len(self._at_work) >= BATCHES_AT_ONCE or not all(map(subjects.isdisjoint, self._at_work.values())):
             ended, _ = await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
             for batch_before in ended:
@@ -138,8 +138,8 @@ class ConsumerWorker:
         types, lease = list(self.consumer.event_types), self.attempts.policy.lease
         name = self.consumer.name
         taken = await claim(session, name, types, arrivals, state=state, lease=lease, attempts=attempts)
-        if len(taken) < len(arrivals):
-            self.attempts.has_due = True  # those that wait behind another
+        if len(taken) < sum(arrival.type in self.consumer.event_types for arrival in arrivals):
+            self.attempts.has_due = True  # some wait behind another
         return taken
 
     async def take_due(self) -> int:

@@ -24,7 +24,7 @@ AND held.state = 'running' AND held.attempts = mine.attempt
 """
 FINISH = f"UPDATE deliveries held SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {HELD}"
 FINISH_ALL = text(FINISH)
-FINISH_EACH = Statement.of(text(f"{FINISH} RETURNING held.position"))
+FINISH_EACH = Statement.of(text(f"{FINISH} RETURNING held.position, held.attempts"))
 HAND_BACK = text(f"""
 UPDATE deliveries held SET state = 'due', attempts = held.attempts - 1, due_at = now(), updated_at = now() {HELD}
 """)
@@ -38,9 +38,14 @@ async def finish(session: AsyncSession, tickets: Sequence[Ticket]) -> None:
         raise LeaseLost
 
 
-async def finish_each(driver: Driver, tickets: Sequence[Ticket]) -> set[int]:
-    """Note, in a transaction of its own, that they are done. Returns the positions of those that still were ours."""
-    return {row["position"] for row in await driver.rows(FINISH_EACH, _keys(tickets))}
+async def finish_each(driver: Driver, tickets: Sequence[Ticket]) -> set[tuple[int, int]]:
+    """Note, in a transaction of its own, that these of one consumer are done.
+
+    Returns:
+        Position and attempt of those that still were ours.
+
+    """
+    return {(row["position"], row["attempts"]) for row in await driver.rows(FINISH_EACH, _keys(tickets))}
 
 
 async def fail(
@@ -73,10 +78,12 @@ def _storable(error: str) -> str:
 
 
 def _keys(tickets: Sequence[Ticket]) -> dict[str, object]:
+    """In order: statements that lock the same rows had better do so in the same one."""
+    ordered = sorted(tickets, key=lambda ticket: ticket.position)
     return {
-        "consumers": [ticket.consumer for ticket in tickets],
-        "positions": [ticket.position for ticket in tickets],
-        "attempts": [ticket.attempt for ticket in tickets],
+        "consumers": [ticket.consumer for ticket in ordered],
+        "positions": [ticket.position for ticket in ordered],
+        "attempts": [ticket.attempt for ticket in ordered],
     }
 
 

@@ -47,6 +47,7 @@ class ByFile(LoadFileScheduling):  # type: ignore[misc]
         return "tests/chaos" if nodeid.startswith("tests/chaos/") else super()._split_scope(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 

@@ -40,7 +40,8 @@ def statements(engine: AsyncEngine) -> Iterator[Sent]:
         record.driver_connection.add_query_logger(note_of_the_driver)
 
     def stop(_: object, record: Any) -> None:
-        record.driver_connection.remove_query_logger(note_of_the_driver)
+        if record.driver_connection is not None:  # it was not lost
+            record.driver_connection.remove_query_logger(note_of_the_driver)
 
     listeners: dict[str, Any] = {"before_cursor_execute": note, "checkout": listen, "checkin": stop}
     for name, listener in listeners.items():

@@ -15,7 +15,7 @@ from domain.files.events import FileUploaded
 from tests.consumers.conftest import MakeWorker, a_consumer
 from tests.consumers.steps import STREAM, note, publish, read
 from tests.database import Database
-from tests.factories import a_file_uploaded
+from tests.factories import a_file_available, a_file_uploaded
 
 LOOKS = 4
 
@@ -73,3 +73,14 @@ async def test_what_becomes_due_is_handled(
         await publish(database, redis, a_file_uploaded())
         await worker.handle(STREAM, await read(worker, redis))
         await asyncio.wait_for(done.wait(), 10)
+
+
+async def test_events_of_no_concern_are_no_reason_to_look_for_what_is_due(
+    make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker = make_worker(a_consumer(note))
+    await publish(database, redis, a_file_available())
+
+    await worker.handle(STREAM, await read(worker, redis))
+
+    assert not worker.attempts.has_due

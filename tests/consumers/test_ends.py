@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -19,6 +20,12 @@ from tests.consumers.steps import STREAM, publish, read
 from tests.database import Database
 from tests.factories import a_file_uploaded
 
+REFUSE_THE_SECOND = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$
+"""
+BY_A_TRIGGER = """
+CREATE TRIGGER refuse BEFORE UPDATE ON deliveries FOR EACH ROW WHEN (NEW.position = 2) EXECUTE FUNCTION refuse()
+"""
 STATES = "SELECT position, state FROM deliveries ORDER BY position"
 
 
@@ -66,6 +73,28 @@ async def test_what_could_not_be_noted_is_told_to_all_and_later_ones_are_noted_a
 
     assert [type(error) for error in errors] == [DBAPIError] * 3
     assert await database.rows(STATES) == [(1, "done"), (2, "running"), (3, "running")]
+
+
+async def test_what_keeps_one_from_being_noted_keeps_no_other(
+    ends: Ends, tickets: list[Ticket], database: Database
+) -> None:
+    await database.execute(REFUSE_THE_SECOND)
+    await database.execute(BY_A_TRIGGER)
+
+    first, second, third = await asyncio.gather(*map(ends.note, tickets), return_exceptions=True)
+
+    assert (first, third) == (None, None)
+    assert "not this one" in str(second)
+    assert await database.rows(STATES) == [(1, "done"), (2, "running"), (3, "done")]
+
+
+async def test_nobody_waits_for_ever_where_noting_is_cancelled(tickets: list[Ticket], database: Database) -> None:
+    class Interrupted(Driver):
+        async def rows(self, *_: Any) -> Any:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(Ends(Interrupted(database.engine)).note(tickets[0]), 5)
 
 
 async def test_who_gives_up_waiting_keeps_nobody_else_from_it(
