@@ -89,7 +89,7 @@ def item(
     unit: str,
     higher_is_better: bool = True,
     rounds: int = 5,
-    seconds: float = 75,
+    seconds: float = 45,
     warm_up: int = 0,
     postgres: Mapping[str, str] | None = None,
     prepare: Callable[[Place], Awaitable[None]] | None = None,
