@@ -93,12 +93,8 @@ async def test_curl_is_told_before_it_sends_what_finds_no_room(
     await database.execute("UPDATE accounts SET quota_bytes = 1")
 
     quiet = ("--no-fail-with-body", "-o", "/dev/null", "-w", "%{http_code} %{size_upload}")
-    patient = (
-        "-H",
-        "Expect: 100-continue",
-        "--expect100-timeout",
-        "60",
-    )  # by default it sends after a second's silence
+    # By default it begins to send after a second's silence.
+    patient = ("-H", "Expect: 100-continue", "--expect100-timeout", "60")
     status = await curl(client, *quiet, *patient, "-T", file, f"{address}/u/")
 
     assert status == b"413 0"
