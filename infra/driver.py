@@ -1,11 +1,13 @@
 """The driver itself, for the few statements that are run with every other request.
 
 For a row by its key SQLAlchemy takes five times as long, nearly all of it in our own process. The connections are those
-of the engine's pool; each statement is a transaction of its own, which is one round trip.
+of the engine's pool. A statement is a transaction of its own, which is one round trip, or one of several on a snapshot.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import asyncpg
@@ -17,6 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError, TimeoutError)
 """What the driver raises; by the last of them a server that has fallen silent is told."""
 
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+COMPILED = 1000
+"""Statements that are kept at most."""
+
+Ask = Callable[[ClauseElement, Mapping[str, Any]], Awaitable[Sequence[asyncpg.Record]]]
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -26,6 +34,7 @@ class Statement:
     names: Sequence[str]
 
     @classmethod
+    @lru_cache(COMPILED)
     def of(cls, statement: ClauseElement) -> Self:
         compiled: Any = statement.compile(dialect=PGDialect_asyncpg())  # type: ignore[no-untyped-call]
         return cls(str(compiled), tuple(compiled.positiontup))
@@ -46,19 +55,49 @@ class Driver:
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
         """JSON is given as text. Raises what SQLAlchemy does: DBAPIError, PoolTimeout and the like."""
+        async with self._connection(statement.sql) as connection:
+            return await _rows(connection, statement, values)
+
+    @asynccontextmanager
+    async def reading(self, *settings: str) -> AsyncIterator[Ask]:
+        """One snapshot for several statements, which are compiled once each. Raises as `rows` does."""
+        begin = "; ".join([SNAPSHOT, *settings])
+        async with self._connection(begin) as connection:
+
+            async def ask(statement: ClauseElement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
+                return await _rows(connection, Statement.of(statement), values)
+
+            await connection.execute(begin)
+            try:
+                yield ask
+            except Exception as error:
+                if _is_usable(connection, error):
+                    await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")
+
+    @asynccontextmanager
+    async def _connection(self, meant_for: str) -> AsyncIterator[Any]:
         pooled = await self.engine.raw_connection()
-        connection: Any = pooled.driver_connection
+        connection = pooled.driver_connection
         try:
-            found: Sequence[asyncpg.Record] = await connection.fetch(
-                statement.sql, *[values[name] for name in statement.names]
-            )
+            yield connection
         except BaseException as error:
-            if connection.is_closed() or not isinstance(error, asyncpg.PostgresError):
-                pooled.invalidate()  # what was lost or interrupted is not used again
+            if not _is_usable(connection, error):
+                pooled.invalidate()
             if isinstance(error, DRIVERS):
-                raise DBAPIError(statement.sql, None, error, connection_invalidated=not pooled.is_valid) from error
+                raise DBAPIError(meant_for, None, error, connection_invalidated=not pooled.is_valid) from error
             raise
-        else:
-            return found
         finally:
             pooled.close()
+
+
+async def _rows(connection: Any, statement: Statement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
+    found: Sequence[asyncpg.Record] = await connection.fetch(statement.sql, *[values[name] for name in statement.names])
+    return found
+
+
+def _is_usable(connection: Any, error: BaseException) -> bool:
+    """Not what was lost or interrupted."""
+    is_ours = isinstance(error, Exception) and not isinstance(error, DRIVERS)
+    return not connection.is_closed() and (is_ours or isinstance(error, asyncpg.PostgresError))

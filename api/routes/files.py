@@ -24,7 +24,7 @@ from api.views import CloudEventView, EventPage, FilePage, FileView
 from domain.actor import Actor
 from domain.files.commands import DeleteFile, UpdateFile, delete_file, update_file
 from domain.files.filters import FileSearch, Sort
-from domain.files.finding import files_of, find_files
+from domain.files.finding import BY_VALUES, Ask, files_of, find_files
 from domain.files.queries import own_file
 from domain.files.relevance import Match, find_relevant
 from domain.files.sight import SeenFile
@@ -37,16 +37,20 @@ BY_POSITION = itemgetter("position")
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]
 
 
-@get("/v1/files", dependencies={"asked": Provide(asked, sync_to_thread=False)}, summary="Search your files")
+@get(
+    "/v1/files",
+    dependencies={"asked": Provide(asked, sync_to_thread=False)},
+    opt=SESSIONLESS,
+    summary="Search your files",
+)
 async def list_files(
     request: Request[Actor, Any, Any],
-    actor: NamedDependency[Actor],
-    transaction: NamedDependency[AsyncSession],
     asked: NamedDependency[FileSearch],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response[FilePage]:
-    files, more = await _page(transaction, actor, asked, cursor, limit)
+    async with request.app.state.driver.reading(BY_VALUES) as ask:
+        files, more = await _page(ask, request.user, asked, cursor, limit)
     return Response(FilePage([FileView.of(file) for file in files], more), headers=next_link(request, more))
 
 
@@ -126,15 +130,15 @@ async def remove_file(
 
 
 async def _page(
-    session: AsyncSession, actor: Actor, search: FileSearch, cursor: str | None, limit: int
+    ask: Ask, actor: Actor, search: FileSearch, cursor: str | None, limit: int
 ) -> tuple[list[SeenFile], str | None]:
     """The files of a page, and the cursor of the next one if there is one."""
     found: Sequence[SeenFile | Match]
     if search.sort is Sort.RELEVANCE:
-        found = matches = await find_relevant(session, actor, search, after=read_match(search, cursor), limit=limit + 1)
-        files = await files_of(session, [match.id for match in matches[:limit]])
+        found = matches = await find_relevant(ask, actor, search, after=read_match(search, cursor), limit=limit + 1)
+        files = await files_of(ask, [match.id for match in matches[:limit]])
     else:
-        found = files = await find_files(session, actor, search, after=read_key(search, cursor), limit=limit + 1)
+        found = files = await find_files(ask, actor, search, after=read_key(search, cursor), limit=limit + 1)
     return files[:limit], cursor_after(search, found[limit - 1]) if len(found) > limit else None
 
 

@@ -1,13 +1,14 @@
-"""What a search asks of files, as conditions on their columns."""
+"""What a search asks of files, as conditions on their columns; what they are compared with is bound by name."""
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Text, and_, cast, false, func
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Text, and_, bindparam, cast, func, literal_column
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
@@ -18,7 +19,9 @@ from domain.files.search import GRAM
 
 Columns = ReadOnlyColumnCollection[str, Any]
 Condition = ColumnElement[bool]
-RANKS = 1_000_000
+RANKS: ColumnElement[int] = literal_column("1000000")
+NONE: ColumnElement[int] = literal_column("0")
+AVAILABLE: ColumnElement[str] = literal_column(f"'{Status.AVAILABLE}'")
 
 
 class Sort(StrEnum):
@@ -38,6 +41,15 @@ class Sort(StrEnum):
     @property
     def is_descending(self) -> bool:
         return self.startswith("-") or self is Sort.RELEVANCE
+
+
+class Shelf(Enum):
+    """Where an owner's files of a status are: each is one stretch of every index that is in an order."""
+
+    NOTED = auto()
+    AVAILABLE = auto()
+    OVER = auto()
+    """Not noted as expired yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,60 +72,77 @@ class FileSearch:
     def folded_name(self) -> str:
         return search.fold(self.name or "")
 
-
-def shelves(c: Columns, asked: FileSearch, owner_id: UUID) -> list[Condition]:
-    """Where the owner's files of that status are: each of these is one stretch of every index that is in an order."""
-    moment = now()
-    over = and_(c.expires_at.is_not(None), c.expires_at <= moment)
-    mine = and_(c.owner_id == owner_id, c.status == asked.status)
-    if asked.status is Status.AVAILABLE:
-        return [and_(mine, ~over)]
-    if asked.status is Status.EXPIRED:  # also what is over but not noted as such yet
-        return [mine, and_(c.owner_id == owner_id, c.status == Status.AVAILABLE, over)]
-    return [mine]
+    @property
+    def shelves(self) -> tuple[Shelf, ...]:
+        if self.status is Status.AVAILABLE:
+            return (Shelf.AVAILABLE,)
+        return (Shelf.NOTED, Shelf.OVER) if self.status is Status.EXPIRED else (Shelf.NOTED,)
 
 
-def ranges(c: Columns, asked: FileSearch) -> Iterator[tuple[str, Condition]]:
-    """Conditions on one column each, with its name."""
-    if asked.min_size is not None:
-        yield "size", c.size >= asked.min_size
-    if asked.max_size is not None:
-        yield "size", c.size <= asked.max_size
-    if asked.created_after is not None:
-        yield "created_at", c.created_at > asked.created_after
-    if asked.created_before is not None:
-        yield "created_at", c.created_at < asked.created_before
-    if asked.expires_before is not None:
-        yield "expires_at", c.expires_at < asked.expires_before
+RANGES: dict[str, tuple[str, Callable[[Any, Any], Condition]]] = {
+    "min_size": ("size", operator.ge),
+    "max_size": ("size", operator.le),
+    "created_after": ("created_at", operator.gt),
+    "created_before": ("created_at", operator.lt),
+    "expires_before": ("expires_at", operator.lt),
+}
+
+TERMS = frozenset({"query", "name"})
 
 
-def terms(c: Columns, asked: FileSearch, owner_id: UUID) -> list[Condition]:
-    """What the inverted index answers, all of it at once."""
+def values(asked: FileSearch, owner_id: UUID) -> dict[str, Any] | None:
+    """What the conditions of a search compare with, by its name. None where nothing can match."""
     queries, name = list(_queries(asked, owner_id)), asked.folded_name
     if None in queries or "\0" in name:
-        return [false()]
+        return None
     if name and (
         len(name) >= GRAM or not queries
     ):  # what is short is in too many names to be worth while beside others
         queries.append(search.asked_name(owner_id, name))
-    found = [matches(c, " & ".join(map(str, queries)))] if queries else []
-    return [*found, func.strpos(c.name_folded, name) > 0] if name else found
+    given = {each: getattr(asked, each) for each in RANGES if getattr(asked, each) is not None}
+    given |= {"owner_id": owner_id, "status": asked.status, "moment": now()}
+    given |= {"query": " & ".join(map(str, queries))} if queries else {}
+    given |= {"name": name} if name else {}
+    return given | ({"words": search.asked_words(owner_id, asked.q or "")} if asked.sort is Sort.RELEVANCE else {})
 
 
-def matches(c: Columns, query: str) -> Condition:
-    """`query` is the text of a tsquery."""
-    found: Condition = c.search.bool_op("@@")(tsquery(query))
-    return found
+def on(c: Columns, shelf: Shelf) -> Condition:
+    over = and_(c.expires_at.is_not(None), c.expires_at <= bound("moment", c.expires_at))
+    mine = c.owner_id == bound("owner_id", c.owner_id)
+    if shelf is Shelf.OVER:
+        return and_(mine, c.status == AVAILABLE, over)
+    mine = and_(mine, c.status == bound("status", c.status))
+    return and_(mine, ~over) if shelf is Shelf.AVAILABLE else mine
 
 
-def relevance(c: Columns, owner_id: UUID, asked: FileSearch) -> ColumnElement[int]:
+def ranges(c: Columns, given: Collection[str]) -> Iterator[tuple[str, Condition]]:
+    """Conditions on one column each, with its name."""
+    for name, (column, compare) in RANGES.items():
+        if name in given:
+            yield column, compare(c[column], bound(name, c[column]))
+
+
+def terms(c: Columns, given: Collection[str]) -> Iterator[Condition]:
+    """What the inverted index answers, all of it at once."""
+    if "query" in given:
+        yield c.search.bool_op("@@")(_tsquery("query"))
+    if "name" in given:
+        yield func.strpos(c.name_folded, bound("name", c.name_folded)) > NONE
+
+
+def relevance(c: Columns) -> ColumnElement[int]:
     """A whole number: floats that were written and read again might not be equal."""
-    rank = func.ts_rank(c.search, tsquery(search.asked_words(owner_id, asked.q or "") or ""))
-    return cast(rank * RANKS, BigInteger).label("rank")
+    return cast(func.ts_rank(c.search, _tsquery("words")) * RANKS, BigInteger).label("rank")
 
 
-def tsquery(query: str) -> ColumnElement[Any]:
-    return cast(cast(query, Text), TSQUERY)
+def bound(name: str, like: ColumnElement[Any]) -> BindParameter[Any]:
+    """A value of the same type as a column's."""
+    return bindparam(name, type_=like.type)
+
+
+def _tsquery(name: str) -> ColumnElement[Any]:
+    """Of its text."""
+    return cast(bindparam(name, type_=Text()), TSQUERY)
 
 
 def _queries(asked: FileSearch, owner_id: UUID) -> Iterator[str | None]:

@@ -4,15 +4,15 @@ The newest `WINDOW` matches are ranked among themselves and come first, then the
 cursor names the ends of its window: what is added meanwhile moves nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.actor import Actor, Scope
 from domain.files.filters import FileSearch
-from domain.files.finding import Key, Keys, Order, find_keys
+from domain.files.finding import Ask, between, beyond, find_rows
 
 WINDOW = 300
 WALK = 10 * WINDOW
@@ -32,30 +32,31 @@ class Match:
         return (self.rank, self.created_at, self.id)
 
 
-async def find_relevant(
-    session: AsyncSession, actor: Actor, asked: FileSearch, *, after: Match | None, limit: int
-) -> list[Match]:
+async def find_relevant(ask: Ask, actor: Actor, asked: FileSearch, *, after: Match | None, limit: int) -> list[Match]:
+    """The most relevant of the actor's files. Raises ScopeMissing."""
     owner_id = actor.with_scope(Scope.FILES_READ).account_id
     found: list[Match] = []
-    older: Key | None = None
+    start: dict[str, Any] = {}
     if after is not None:
-        rest = Order("created_at", descending=True, between=after.window)
-        keys = await find_keys(session, owner_id, asked, rest, limit=2 * WINDOW, walk=WALK)
-        found = [replace(match, window=after.window) for match in _ranked(keys) if match.key < after.key]
-        older = min(after.window)
+        rows = await find_rows(ask, owner_id, asked, between(*after.window), limit=2 * WINDOW, steps=WALK)
+        found = [replace(match, window=after.window) for match in _ranked(rows) if match.key < after.key]
+        start = beyond(min(after.window))
     while len(found) < limit:
-        window = Order("created_at", descending=True, after=older)
-        keys = await find_keys(session, owner_id, asked, window, limit=WINDOW, walk=WALK)
-        found += _ranked(keys)
-        if len(keys) < WINDOW:
+        rows = await find_rows(ask, owner_id, asked, start, limit=WINDOW, steps=WALK)
+        found += _ranked(rows)
+        if len(rows) < WINDOW:
             break
-        older = window.key(keys[-1])
+        start = beyond(_key(rows[-1]))
     return found[:limit]
 
 
-def _ranked(keys: Keys) -> list[Match]:
-    if not keys:
+def _ranked(rows: Sequence[Any]) -> list[Match]:
+    if not rows:
         return []
-    window = ((keys[0].created_at, keys[0].id), (keys[-1].created_at, keys[-1].id))
-    matches = (Match(rank=row.rank, created_at=row.created_at, id=row.id, window=window) for row in keys)
+    window = (_key(rows[0]), _key(rows[-1]))
+    matches = (Match(rank=row["rank"], created_at=row["created_at"], id=row["id"], window=window) for row in rows)
     return sorted(matches, key=lambda match: match.key, reverse=True)
+
+
+def _key(row: Any) -> tuple[datetime, UUID]:
+    return row["created_at"], row["id"]

@@ -37,5 +37,7 @@ class SeenFile(msgspec.Struct, frozen=True):
         return self.expires_at is not None and self.expires_at <= now()
 
 
-SEEN = select(*(getattr(File, name) for name in SeenFile.__struct_fields__))
+FIELDS = [getattr(File, name) for name in SeenFile.__struct_fields__]
+COLUMNS = [field.expression.name for field in FIELDS]
+SEEN = select(*FIELDS)
 """Its rows are the fields, in their order."""

@@ -52,11 +52,20 @@ async def test_a_change_asks_once_for_each_row(client: Client, database: Databas
     assert await sent.verbs() == ["BEGIN", "COMMIT", "INSERT", "INSERT", "SELECT", "UPDATE"]
 
 
-async def test_a_page_of_files_is_two_statements_beside_its_transaction(
+async def test_a_page_of_files_is_one_statement_beside_its_transaction(
     client: Client, database: Database, sent: Sent
 ) -> None:
     await database.save(an_available_file(owner_id=client.account.id))
 
     assert len((await client.get("/v1/files")).json()["items"]) == 1
 
-    assert await sent.verbs() == ["BEGIN", "ROLLBACK", "SELECT", "SELECT", "SET"]
+    assert await sent.verbs() == ["BEGIN", "COMMIT", "SELECT"]
+
+
+async def test_what_is_rare_takes_one_statement_more(client: Client, database: Database, sent: Sent) -> None:
+    """The files of a page have been walked and were not enough, so an index is asked."""
+    await database.save(an_available_file(owner_id=client.account.id, size=3))
+
+    assert len((await client.get("/v1/files", params={"max_size": 3})).json()["items"]) == 1
+
+    assert await sent.verbs() == ["BEGIN", "COMMIT", "SELECT", "WITH"]

@@ -12,16 +12,16 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import event
+from sqlalchemy import Select
 
 from api.searching import asked
 from domain.actor import Actor
 from domain.files.filters import Sort
-from domain.files.finding import find_files
+from domain.files.finding import BY_VALUES, find_files
 from domain.files.model import Status
 from domain.files.relevance import find_relevant
-from infra.database import create_engine
-from outbox.session import session_factory
+from infra.database import connect
+from infra.driver import Statement
 from tests.bench import million
 from tests.bench.item import Measured, Sides, at_most, item
 from tests.bench.load import loaded, request
@@ -117,22 +117,24 @@ async def _p95(server: Server, owner: Person, paths: Sequence[str]) -> float:
 
 async def _refuse_sequential_scans(url: str) -> None:
     """Raises RuntimeError where a statement of any search reads `files` from end to end."""
-    engine, actor = create_engine(url), Actor(account_id=million.BIG_OWNER)
-    seen: list[tuple[str, Any]] = []
-    event.listen(engine.sync_engine, "before_cursor_execute", lambda *given: seen.append(given[2:4]))
-    for name, query in SEARCHES.items():
+    actor = Actor(account_id=million.BIG_OWNER)
+    connection = await connect(url, application_name="bench")
+
+    async def ask(select: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        statement = Statement.of(select)
+        given = [values[name] for name in statement.names]
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement.sql}", *given))
+        if "Seq Scan on files" in plan:
+            raise RuntimeError(f"{statement.sql} with {given} reads all files:\n{plan}")
+        return list(await connection.fetch(statement.sql, *given))
+
+    for query in SEARCHES.values():
         search = asked(**_typed(query))
-        async with session_factory(engine)() as session:
-            find: Any = find_relevant if search.sort is Sort.RELEVANCE else find_files
-            await find(session, actor, search, after=None, limit=51)
-            statements = [each for each in seen if not each[0].startswith("SET")]
-            connection = await session.connection()
-            for statement, values in statements:
-                plan = await connection.exec_driver_sql(f"EXPLAIN {statement}", values)
-                if "Seq Scan on files" in (text := "\n".join(row[0] for row in plan)):
-                    raise RuntimeError(f"{name} reads all files:\n{text}")
-        seen.clear()
-    await engine.dispose()
+        find: Any = find_relevant if search.sort is Sort.RELEVANCE else find_files
+        async with connection.transaction(readonly=True):
+            await connection.execute(BY_VALUES)
+            await find(ask, actor, search, after=None, limit=51)
+    await connection.close()
 
 
 def _typed(query: Mapping[str, Any]) -> dict[str, Any]:
