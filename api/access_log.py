@@ -9,11 +9,11 @@ from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
-from structlog.contextvars import bound_contextvars
 
 from api.request_id import request_id
 from domain.cause import caused_by
 from infra.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
+from infra.telemetry import saying
 from infra.tracing import work
 
 log = structlog.get_logger(__name__)
@@ -39,12 +39,13 @@ def access_log(app: ASGIApp) -> ASGIApp:
         with (
             work("request", "SERVER", parent) as it,
             caused_by(it.traceparent),
-            bound_contextvars(request_id=request_id(scope), trace_id=it.trace_id),
-            HTTP_IN_FLIGHT.track_inprogress(),
+            saying({"request_id": request_id(scope), "trace_id": it.trace_id}),
         ):
+            HTTP_IN_FLIGHT.inc()
             try:
                 await app(scope, receive, noted)
             finally:
+                HTTP_IN_FLIGHT.dec()
                 seconds = time.perf_counter() - began
                 _write(scope, status, seconds)
                 method, route = _count(scope, status, seconds)

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from consumers.ends import Ends
 from consumers.solitude import Solitude
 from consumers.subscription import Consumer, Unmendable
-from consumers.telling import handling, tell, tell_together
+from consumers.telling import said_of, tell, tell_together, work_on
+from domain.cause import caused_by
 from infra.database import is_away
 from infra.driver import Driver
 from infra.failpoints import failpoint
@@ -192,9 +193,10 @@ class Attempts:
         """Only this; whoever asks for it notes its end."""
         if task.data is None:
             raise Unmendable("its event is no longer in the outbox")
-        with handling(task.ticket, task.traceparent):
-            event = self.consumer.decode(task.ticket.type, task.data)
-            await self.consumer.effect(session, event, *self.needs(task.ticket.event_id))
+        ticket = task.ticket
+        with work_on(ticket, task.traceparent) as it, caused_by(it.traceparent), said_of(ticket, it):
+            event = self.consumer.decode(ticket.type, task.data)
+            await self.consumer.effect(session, event, *self.needs(ticket.event_id))
 
     def done(self, tasks: Sequence[Task], began: float) -> None:
         """Tell of what is committed; `began` by `perf_counter`."""

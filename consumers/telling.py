@@ -1,15 +1,13 @@
 """What is told of a delivery: one line in the log, a figure, and its part of the trace."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import structlog
-from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from domain.cause import caused_by
 from infra.metrics import ATTEMPT_SECONDS, ATTEMPTS
-from infra.telemetry import EACH
-from infra.tracing import trace_id, work
+from infra.telemetry import EACH, saying
+from infra.tracing import Work, trace_id, work
 from outbox.delivery import Ticket
 
 log = structlog.get_logger(__name__)
@@ -17,17 +15,15 @@ log = structlog.get_logger(__name__)
 LEVELS = {"done": "info", "due": "warning", "lost": "warning", "dead": "error"}
 
 
-@contextmanager
-def handling(ticket: Ticket, traceparent: str | None) -> Iterator[None]:
-    """Whatever is logged or recorded inside belongs to this delivery."""
-    known = {"consumer": ticket.consumer, "event_id": str(ticket.event_id)}
-    name = f"{ticket.consumer} {ticket.type}"
-    with work(name, "CONSUMER", traceparent, **known, attempt=ticket.attempt) as it, caused_by(it.traceparent):
-        bound = bind_contextvars(**known, trace_id=it.trace_id)  # bound_contextvars first reads all there are
-        try:
-            yield
-        finally:
-            reset_contextvars(**bound)
+def work_on(ticket: Ticket, traceparent: str | None) -> AbstractContextManager[Work]:
+    """Its part of the trace."""
+    known = {"consumer": ticket.consumer, "event_id": str(ticket.event_id), "attempt": ticket.attempt}
+    return work(f"{ticket.consumer} {ticket.type}", "CONSUMER", traceparent, known)
+
+
+def said_of(ticket: Ticket, it: Work) -> saying:
+    """Whatever is logged inside belongs to this delivery."""
+    return saying({"consumer": ticket.consumer, "event_id": str(ticket.event_id), "trace_id": it.trace_id})
 
 
 def tell(ticket: Ticket, traceparent: str | None, outcome: str, seconds: float, error: str | None = None) -> None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 import asyncpg
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, PoolProxiedConnection
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
@@ -55,18 +55,27 @@ class Driver:
 
     async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
         """JSON is given as text. Raises what SQLAlchemy does: DBAPIError, PoolTimeout and the like."""
-        async with self._connection(statement.sql) as connection:
-            return await _rows(connection, statement, values)
+        pooled = await self.engine.raw_connection()
+        try:
+            return await _rows(pooled.driver_connection, statement, values)
+        except BaseException as error:
+            if told := _told(error, pooled, statement.sql):
+                raise told from error
+            raise
+        finally:
+            pooled.close()
 
     @asynccontextmanager
     async def reading(self, *settings: str) -> AsyncIterator[Ask]:
         """One snapshot for several statements, which are compiled once each. Raises as `rows` does."""
         begin = "; ".join([SNAPSHOT, *settings])
-        async with self._connection(begin) as connection:
+        pooled = await self.engine.raw_connection()
+        connection: Any = pooled.driver_connection
 
-            async def ask(statement: ClauseElement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
-                return await _rows(connection, Statement.of(statement), values)
+        async def ask(statement: ClauseElement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
+            return await _rows(connection, Statement.of(statement), values)
 
+        try:
             await connection.execute(begin)
             try:
                 yield ask
@@ -75,18 +84,9 @@ class Driver:
                     await connection.execute("ROLLBACK")
                 raise
             await connection.execute("COMMIT")
-
-    @asynccontextmanager
-    async def _connection(self, meant_for: str) -> AsyncIterator[Any]:
-        pooled = await self.engine.raw_connection()
-        connection = pooled.driver_connection
-        try:
-            yield connection
         except BaseException as error:
-            if not _is_usable(connection, error):
-                pooled.invalidate()
-            if isinstance(error, DRIVERS):
-                raise DBAPIError(meant_for, None, error, connection_invalidated=not pooled.is_valid) from error
+            if told := _told(error, pooled, begin):
+                raise told from error
             raise
         finally:
             pooled.close()
@@ -97,7 +97,15 @@ async def _rows(connection: Any, statement: Statement, values: Mapping[str, Any]
     return found
 
 
+def _told(error: BaseException, pooled: PoolProxiedConnection, meant_for: str) -> DBAPIError | None:
+    """What SQLAlchemy would raise, if it is the driver's; what was lost or interrupted is not used again."""
+    if not _is_usable(pooled.driver_connection, error):
+        pooled.invalidate()
+    if not isinstance(error, DRIVERS):
+        return None
+    return DBAPIError(meant_for, None, error, connection_invalidated=not pooled.is_valid)
+
+
 def _is_usable(connection: Any, error: BaseException) -> bool:
-    """Not what was lost or interrupted."""
     is_ours = isinstance(error, Exception) and not isinstance(error, DRIVERS)
     return not connection.is_closed() and (is_ours or isinstance(error, asyncpg.PostgresError))

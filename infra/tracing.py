@@ -7,10 +7,11 @@ names a collector (`OTEL_EXPORTER_OTLP_ENDPOINT`); otherwise we do not even impo
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from random import getrandbits
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, Self
 
 import msgspec
 import structlog
@@ -20,6 +21,7 @@ log = structlog.get_logger(__name__)
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 SANE = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _tracer: Any = None
 
 
@@ -28,6 +30,12 @@ class Work(msgspec.Struct, frozen=True):
 
     traceparent: str
     span: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """A span ends where it was begun."""
 
     @property
     def trace_id(self) -> str:
@@ -43,11 +51,13 @@ class Work(msgspec.Struct, frozen=True):
 Kind = Literal["SERVER", "CONSUMER", "PRODUCER"]
 
 
-def work(name: str, kind: Kind, parent: str | None, **attributes: Any) -> AbstractContextManager[Work]:
+def work(
+    name: str, kind: Kind, parent: str | None, attributes: Mapping[str, Any] = NOTHING
+) -> AbstractContextManager[Work]:
     """`parent` is a traceparent, believed only where it is one."""
     parent = parent if parent is not None and SANE.fullmatch(parent) else None
     if _tracer is None:
-        return nullcontext(Work(parent or f"00-{getrandbits(128):032x}-{getrandbits(64):016x}-00"))  # ids, no secrets
+        return Work(parent or f"00-{getrandbits(128):032x}-{getrandbits(64):016x}-00")  # ids, no secrets
     return _span(name, kind, parent, attributes)
 
 

@@ -17,6 +17,7 @@ from domain.actor import Scope
 from domain.sessions.model import Session
 from infra.embedded import EmbeddedStack
 from infra.settings import Settings, load_settings
+from infra.telemetry import add_context
 from tests.database import Database
 from tests.factories import an_account
 
@@ -61,7 +62,7 @@ async def insisting(ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Respo
 def plain_logs() -> None:
     """Without the decorated tracebacks that structlog makes where nobody has configured it: they take seconds."""
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, renderer])
+    structlog.configure(processors=[add_context, renderer])
 
 
 @asynccontextmanager

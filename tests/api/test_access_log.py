@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from infra.storage import Storage, StorageError
+from infra.telemetry import add_context
 from tests.api.conftest import Client
 from tests.database import Database
 from tests.factories import an_available_file
@@ -19,8 +19,8 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
-    """Every line, with what is bound to its context."""
-    with capture_logs(processors=[merge_contextvars]) as captured:
+    """Every line, with what is said around it."""
+    with capture_logs(processors=[add_context]) as captured:
         yield captured
 
 
