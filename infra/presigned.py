@@ -6,6 +6,7 @@ request. Here it is asked once where the bucket is, and its signer alone, with c
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
@@ -21,6 +22,12 @@ class Signer:
     region: str
     credentials: Any
 
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """What is signed; without them botocore parses the whole address each time, a third of what a URL costs."""
+        request = AWSRequest(method="GET", url=self.base)
+        return dict(S3SigV4QueryAuth(None, "s3", self.region).headers_to_sign(request))
+
     @classmethod
     def imitating(cls, url: str, key: str, credentials: Any) -> "Signer":
         """A presigned URL of botocore's for this key says where the bucket is."""
@@ -33,6 +40,7 @@ class Signer:
 
     def signed(self, frozen: Any, method: str, key: str, query: Mapping[str, str], *, expires_in: int) -> str:
         text = urlencode(query, quote_via=quote, safe="")
-        request = AWSRequest(method=method, url=f"{self.base}{quote(key, safe='/~')}?{text}")
+        url = f"{self.base}{quote(key, safe='/~')}?{text}"
+        request = AWSRequest(method=method, url=url, headers=self.headers)
         S3SigV4QueryAuth(frozen, "s3", self.region, expires=expires_in).add_auth(request)
         return str(request.url)
