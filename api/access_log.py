@@ -14,7 +14,7 @@ from api.request_id import request_id
 from domain.cause import caused_by
 from infra.metrics import HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS
 from infra.telemetry import saying
-from infra.tracing import work
+from infra.tracing import sane, work
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ def access_log(app: ASGIApp) -> ASGIApp:
             status = message.get("status", status)
             await send(message)
 
-        parent = Headers.from_scope(scope).get("traceparent")
+        parent = sane(Headers.from_scope(scope).get("traceparent"))
         with (
             work("request", "SERVER", parent) as it,
             caused_by(it.traceparent),

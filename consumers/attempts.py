@@ -16,12 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from consumers.ends import Ends
 from consumers.solitude import Solitude
 from consumers.subscription import Consumer, Unmendable
-from consumers.telling import said_of, tell, tell_together, work_on
+from consumers.telling import known, tell, tell_together
 from domain.cause import caused_by
 from infra.database import is_away
 from infra.driver import Driver
 from infra.failpoints import failpoint
-from infra.telemetry import one_line
+from infra.telemetry import one_line, saying
+from infra.tracing import work
 from outbox import tickets
 from outbox.delivery import LeaseLost, Policy, Ticket
 from outbox.session import Sessions
@@ -193,8 +194,12 @@ class Attempts:
         """Only this; whoever asks for it notes its end."""
         if task.data is None:
             raise Unmendable("its event is no longer in the outbox")
-        ticket = task.ticket
-        with work_on(ticket, task.traceparent) as it, caused_by(it.traceparent), said_of(ticket, it):
+        ticket, about = task.ticket, known(task.ticket)
+        with (
+            work(f"{ticket.consumer} {ticket.type}", "CONSUMER", task.traceparent, about) as it,
+            caused_by(it.traceparent),
+            saying({**about, "trace_id": it.trace_id}),
+        ):
             event = self.consumer.decode(ticket.type, task.data)
             await self.consumer.effect(session, event, *self.needs(ticket.event_id))
 

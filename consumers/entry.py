@@ -6,6 +6,7 @@ import msgspec
 import structlog
 from asyncpg.pgproto.pgproto import UUID
 
+from infra.tracing import sane
 from outbox.delivery import Arrival
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ def _read(entry_id: bytes, fields: Fields) -> Received | None:
                 type=fields[b"type"].decode(),
             ),
             fields[b"data"],
-            fields[b"traceparent"].decode() if b"traceparent" in fields else None,
+            sane(fields[b"traceparent"].decode()) if b"traceparent" in fields else None,
         )
     except (KeyError, ValueError) as error:
         # Not written by a relay of ours, so no row of the outbox waits for it: nothing is lost by leaving it out.

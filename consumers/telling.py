@@ -1,13 +1,12 @@
 """What is told of a delivery: one line in the log, a figure, and its part of the trace."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 
 import structlog
 
 from infra.metrics import ATTEMPT_SECONDS, ATTEMPTS
-from infra.telemetry import EACH, saying
-from infra.tracing import Work, trace_id, work
+from infra.telemetry import EACH
+from infra.tracing import trace_id
 from outbox.delivery import Ticket
 
 log = structlog.get_logger(__name__)
@@ -15,15 +14,9 @@ log = structlog.get_logger(__name__)
 LEVELS = {"done": "info", "due": "warning", "lost": "warning", "dead": "error"}
 
 
-def work_on(ticket: Ticket, traceparent: str | None) -> AbstractContextManager[Work]:
-    """Its part of the trace."""
-    known = {"consumer": ticket.consumer, "event_id": str(ticket.event_id), "attempt": ticket.attempt}
-    return work(f"{ticket.consumer} {ticket.type}", "CONSUMER", traceparent, known)
-
-
-def said_of(ticket: Ticket, it: Work) -> saying:
-    """Whatever is logged inside belongs to this delivery."""
-    return saying({"consumer": ticket.consumer, "event_id": str(ticket.event_id), "trace_id": it.trace_id})
+def known(ticket: Ticket) -> dict[str, object]:
+    """By what a delivery is found in traces and in the log."""
+    return {"consumer": ticket.consumer, "event_id": str(ticket.event_id), "attempt": ticket.attempt}
 
 
 def tell(ticket: Ticket, traceparent: str | None, outcome: str, seconds: float, error: str | None = None) -> None:
@@ -43,9 +36,7 @@ def tell_together(consumer: str, done: Sequence[tuple[Ticket, str | None]], seco
 
 def _count(consumer: str, outcome: str, seconds: float, times: int) -> None:
     ATTEMPTS.labels(consumer, outcome).inc(times)
-    histogram = ATTEMPT_SECONDS.labels(consumer)
-    for _ in range(times):
-        histogram.observe(seconds)
+    ATTEMPT_SECONDS.labels(consumer).observe_each(seconds, times)
 
 
 def _about(ticket: Ticket, traceparent: str | None) -> dict[str, object]:

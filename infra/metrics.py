@@ -12,6 +12,19 @@ from sqlalchemy import Engine, QueuePool
 
 QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+
+class Times(Histogram):
+    """Seconds that things took, be it many at once."""
+
+    def observe_each(self, seconds: float, times: int) -> None:
+        """As `observe` would `times` times; that took a twentieth of what a batch takes."""
+        self._sum.inc(seconds * times)
+        for index, bound in enumerate(self._upper_bounds):
+            if seconds <= bound:
+                self._buckets[index].inc(times)
+                break
+
+
 HTTP_REQUESTS = Counter(
     "waybill_http_requests",
     "Requests that ended, by the route's template; status 0 is an answer that never began.",
@@ -32,7 +45,7 @@ ATTEMPTS = Counter(
     ["consumer", "outcome"],
     registry=None,
 )
-ATTEMPT_SECONDS = Histogram(
+ATTEMPT_SECONDS = Times(
     "waybill_delivery_seconds",
     "How long an attempt took; of a batch, its whole transaction.",
     ["consumer"],

@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 EXPORTER = "opentelemetry.exporter.otlp.proto.http"
 SANE = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+TRACE_ID = slice(3, 35)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 _tracer: Any = None
 
@@ -39,7 +40,7 @@ class Work(msgspec.Struct, frozen=True):
 
     @property
     def trace_id(self) -> str:
-        return self.traceparent[3:35]
+        return self.traceparent[TRACE_ID]
 
     def tell(self, name: str, **attributes: Any) -> None:
         """What is known only at its end."""
@@ -54,8 +55,7 @@ Kind = Literal["SERVER", "CONSUMER", "PRODUCER"]
 def work(
     name: str, kind: Kind, parent: str | None, attributes: Mapping[str, Any] = NOTHING
 ) -> AbstractContextManager[Work]:
-    """`parent` is a traceparent, believed only where it is one."""
-    parent = parent if parent is not None and SANE.fullmatch(parent) else None
+    """`parent` is a `sane` traceparent, or None."""
     if _tracer is None:
         return Work(parent or f"00-{getrandbits(128):032x}-{getrandbits(64):016x}-00")  # ids, no secrets
     return _span(name, kind, parent, attributes)
@@ -73,8 +73,14 @@ def _span(name: str, kind: Kind, parent: str | None, attributes: Mapping[str, An
         yield Work(carrier["traceparent"], span)
 
 
+def sane(traceparent: str | None) -> str | None:
+    """What somebody sends as one, where it is one."""
+    return traceparent if traceparent is not None and SANE.fullmatch(traceparent) else None
+
+
 def trace_id(traceparent: str | None) -> str | None:
-    return traceparent.split("-")[1] if traceparent and SANE.fullmatch(traceparent) else None
+    """Of a sane one."""
+    return traceparent and traceparent[TRACE_ID]
 
 
 def configure_tracing(process: str, environ: Mapping[str, str] = os.environ) -> None:
