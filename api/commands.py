@@ -21,7 +21,7 @@ from infra.failpoints import failpoint
 
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 SESSIONLESS = {"sessionless": True}
-"""`opt` of routes that need no session: they read one row, or commit by one statement before they answer.
+"""`opt` of routes that need no session: they read by the driver, or commit by one statement before they answer.
 
 With an Idempotency-Key they have one all the same.
 """

@@ -76,14 +76,17 @@ def cursor_after(search: FileSearch, last: SeenFile | Match) -> str:
     return write_cursor((_digest(search), (getattr(last, search.sort.column), last.id)))
 
 
-def read_key(search: FileSearch, cursor: str | None) -> Key | None:
-    """Raises Invalid."""
+def read_after(search: FileSearch, cursor: str | None) -> Any:
+    """After what the page begins: a Match where the order is that of relevance, else a Key; or None. Raises Invalid."""
+    return (_read_match if search.sort is Sort.RELEVANCE else _read_key)(search, cursor)
+
+
+def _read_key(search: FileSearch, cursor: str | None) -> Key | None:
     key: Key | None = _read(search, cursor, KEYS[search.sort.column])
     return _key(key) if key is not None and isinstance(key[0], datetime) else key
 
 
-def read_match(search: FileSearch, cursor: str | None) -> Match | None:
-    """Raises Invalid."""
+def _read_match(search: FileSearch, cursor: str | None) -> Match | None:
     match: Match | None = _read(search, cursor, Match)
     if match is None:
         return None

@@ -5,7 +5,7 @@ of the engine's pool. A statement is a transaction of its own, which is one roun
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -19,9 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError, TimeoutError)
 """What the driver raises; by the last of them a server that has fallen silent is told."""
 
+OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""A migration has changed what a statement reads, so the connection's prepared statements are of no use any more."""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-COMPILED = 1000
-"""Statements that are kept at most."""
+COMPILED = 600
+"""Statements that are kept at most, some 50 kB each: all shapes that a search keeps, and the few others."""
 
 Ask = Callable[[ClauseElement, Mapping[str, Any]], Awaitable[Sequence[asyncpg.Record]]]
 
@@ -67,29 +69,38 @@ class Driver:
 
     @asynccontextmanager
     async def reading(self, *settings: str) -> AsyncIterator[Ask]:
-        """One snapshot for several statements, which are compiled once each. Raises as `rows` does."""
-        begin = "; ".join([SNAPSHOT, *settings])
+        """One snapshot for several statements, which are compiled once each. Raises as `rows` does, at its end."""
+        said = begin = "; ".join([SNAPSHOT, *settings])
         pooled = await self.engine.raw_connection()
         connection: Any = pooled.driver_connection
 
-        async def ask(statement: ClauseElement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
-            return await _rows(connection, Statement.of(statement), values)
+        async def ask(select: ClauseElement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
+            nonlocal said
+            statement = Statement.of(select)
+            said = statement.sql
+            return await _rows(connection, statement, values)
 
         try:
             await connection.execute(begin)
-            try:
-                yield ask
-            except Exception as error:
-                if _is_usable(connection, error):
-                    await connection.execute("ROLLBACK")
-                raise
+            yield ask
             await connection.execute("COMMIT")
         except BaseException as error:
-            if told := _told(error, pooled, begin):
+            if _is_usable(connection, error):
+                await _roll_back(pooled)
+            if told := _told(error, pooled, said):
                 raise told from error
             raise
         finally:
             pooled.close()
+
+
+async def _roll_back(pooled: PoolProxiedConnection) -> None:
+    """Or else nobody uses the connection again: whoever did would be within that transaction."""
+    connection: Any = pooled.driver_connection
+    with suppress(*DRIVERS):  # what has gone wrong before is told
+        await connection.execute("ROLLBACK")
+    if connection.is_in_transaction():
+        pooled.invalidate()
 
 
 async def _rows(connection: Any, statement: Statement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
@@ -99,7 +110,7 @@ async def _rows(connection: Any, statement: Statement, values: Mapping[str, Any]
 
 def _told(error: BaseException, pooled: PoolProxiedConnection, meant_for: str) -> DBAPIError | None:
     """What SQLAlchemy would raise, if it is the driver's; what was lost or interrupted is not used again."""
-    if not _is_usable(pooled.driver_connection, error):
+    if pooled.is_valid and not _is_usable(pooled.driver_connection, error):
         pooled.invalidate()
     if not isinstance(error, DRIVERS):
         return None
@@ -107,5 +118,6 @@ def _told(error: BaseException, pooled: PoolProxiedConnection, meant_for: str) -
 
 
 def _is_usable(connection: Any, error: BaseException) -> bool:
-    is_ours = isinstance(error, Exception) and not isinstance(error, DRIVERS)
-    return not connection.is_closed() and (is_ours or isinstance(error, asyncpg.PostgresError))
+    if connection.is_closed() or not isinstance(error, Exception) or isinstance(error, OUTDATED):
+        return False
+    return isinstance(error, asyncpg.PostgresError) or not isinstance(error, DRIVERS)

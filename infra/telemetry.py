@@ -60,7 +60,7 @@ def configure_logging(log_format: LogFormat) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last, lines = ([EXCEPTIONS], _json) if log_format == "json" else ([], _text)
+    last, lines = ([EXCEPTIONS], _json) if log_format == "json" else ([], _text())
     structlog.configure(
         processors=[*shared, *last, _together(lines)],
         logger_factory=_Stderr,
@@ -131,7 +131,11 @@ def _json(events: Sequence[EventDict]) -> bytes:
         return "".join(f"{json.dumps(event, default=repr)}\n" for event in events).encode()
 
 
-def _text(events: Sequence[EventDict]) -> bytes:
+def _text() -> Lines:
     formatter = structlog.dev.plain_traceback
     render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=formatter)
-    return "".join(f"{render(None, '', event)}\n" for event in events).encode(errors="backslashreplace")
+
+    def lines(events: Sequence[EventDict]) -> bytes:
+        return "".join(f"{render(None, '', event)}\n" for event in events).encode(errors="backslashreplace")
+
+    return lines

@@ -19,9 +19,9 @@ from api.etags import etag, is_known, versions
 from api.paging import Cursor, Limit, Position, next_link, paged, read_cursor
 from api.reading import seen_file
 from api.requests import FileChanges
-from api.searching import asked, cursor_after, read_key, read_match
+from api.searching import asked, cursor_after, read_after
 from api.views import CloudEventView, EventPage, FilePage, FileView
-from domain.actor import Actor
+from domain.actor import Actor, Scope
 from domain.files.commands import DeleteFile, UpdateFile, delete_file, update_file
 from domain.files.filters import FileSearch, Sort
 from domain.files.finding import BY_VALUES, Ask, files_of, find_files
@@ -49,8 +49,10 @@ async def list_files(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Response[FilePage]:
+    request.user.with_scope(Scope.FILES_READ)  # before Postgres is asked for anything; the search asks again
+    after = read_after(asked, cursor)
     async with request.app.state.driver.reading(BY_VALUES) as ask:
-        files, more = await _page(ask, request.user, asked, cursor, limit)
+        files, more = await _page(ask, request.user, asked, after, limit)
     return Response(FilePage([FileView.of(file) for file in files], more), headers=next_link(request, more))
 
 
@@ -130,15 +132,15 @@ async def remove_file(
 
 
 async def _page(
-    ask: Ask, actor: Actor, search: FileSearch, cursor: str | None, limit: int
+    ask: Ask, actor: Actor, search: FileSearch, after: Any, limit: int
 ) -> tuple[list[SeenFile], str | None]:
     """The files of a page, and the cursor of the next one if there is one."""
     found: Sequence[SeenFile | Match]
     if search.sort is Sort.RELEVANCE:
-        found = matches = await find_relevant(ask, actor, search, after=read_match(search, cursor), limit=limit + 1)
+        found = matches = await find_relevant(ask, actor, search, after=after, limit=limit + 1)
         files = await files_of(ask, [match.id for match in matches[:limit]])
     else:
-        found = files = await find_files(ask, actor, search, after=read_key(search, cursor), limit=limit + 1)
+        found = files = await find_files(ask, actor, search, after=after, limit=limit + 1)
     return files[:limit], cursor_after(search, found[limit - 1]) if len(found) > limit else None
 
 

@@ -20,7 +20,7 @@ from domain.files.search import GRAM
 Columns = ReadOnlyColumnCollection[str, Any]
 Condition = ColumnElement[bool]
 RANKS: ColumnElement[int] = literal_column("1000000")
-NONE: ColumnElement[int] = literal_column("0")
+NOWHERE: ColumnElement[int] = literal_column("0")
 AVAILABLE: ColumnElement[str] = literal_column(f"'{Status.AVAILABLE}'")
 
 
@@ -106,7 +106,7 @@ def values(asked: FileSearch, owner_id: UUID) -> dict[str, Any] | None:
     return given | ({"words": search.asked_words(owner_id, asked.q or "")} if asked.sort is Sort.RELEVANCE else {})
 
 
-def on(c: Columns, shelf: Shelf) -> Condition:
+def on_shelf(c: Columns, shelf: Shelf) -> Condition:
     over = and_(c.expires_at.is_not(None), c.expires_at <= bound("moment", c.expires_at))
     mine = c.owner_id == bound("owner_id", c.owner_id)
     if shelf is Shelf.OVER:
@@ -127,7 +127,7 @@ def terms(c: Columns, given: Collection[str]) -> Iterator[Condition]:
     if "query" in given:
         yield c.search.bool_op("@@")(_tsquery("query"))
     if "name" in given:
-        yield func.strpos(c.name_folded, bound("name", c.name_folded)) > NONE
+        yield func.strpos(c.name_folded, bound("name", c.name_folded)) > NOWHERE
 
 
 def relevance(c: Columns) -> ColumnElement[int]:

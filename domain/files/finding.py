@@ -42,6 +42,8 @@ async def find_files(ask: Ask, actor: Actor, asked: FileSearch, *, after: Key | 
 
 async def files_of(ask: Ask, ids: Sequence[UUID]) -> list[SeenFile]:
     """In the order of the ids."""
+    if not ids:
+        return []
     files = {row["id"]: SeenFile(*row) for row in await ask(THESE, {"ids": ids})}
     return [files[id_] for id_ in ids]
 

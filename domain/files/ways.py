@@ -11,7 +11,19 @@ from typing import Any
 from sqlalchemy import Integer, Select, bindparam, select, true, tuple_
 from sqlalchemy.sql.expression import ColumnElement
 
-from domain.files.filters import RANGES, TERMS, Columns, Condition, Shelf, Sort, bound, on, ranges, relevance, terms
+from domain.files.filters import (
+    RANGES,
+    TERMS,
+    Columns,
+    Condition,
+    Shelf,
+    Sort,
+    bound,
+    on_shelf,
+    ranges,
+    relevance,
+    terms,
+)
 from domain.files.model import File
 from domain.files.sight import COLUMNS
 
@@ -60,7 +72,7 @@ class Shape:
 def walk(shape: Shape) -> Select[Any]:
     """What is met on a walk in this order."""
     on_the_way = [condition for column, condition in ranges(FILES, shape.given) if column == shape.sort.column]
-    way = select(File.__table__).where(on(FILES, shape.shelf), *on_the_way, *shape.within(FILES))
+    way = select(File.__table__).where(on_shelf(FILES, shape.shelf), *on_the_way, *shape.within(FILES))
     if shape.is_met:
         return way.with_only_columns(*shape.found(FILES)).order_by(*shape.by(FILES)).limit(LIMIT)
     seen: Columns = way.order_by(*shape.by(FILES)).limit(WALK).subquery().c
@@ -71,7 +83,7 @@ def walk(shape: Shape) -> Select[Any]:
 @lru_cache(SHAPES)
 def look_up(shape: Shape) -> Select[Any]:
     """The same through whichever index is best; all that matches is sorted, and what comes first is read once more."""
-    shelf, within = on(FILES, shape.shelf), [condition for _, condition in ranges(FILES, shape.given)]
+    shelf, within = on_shelf(FILES, shape.shelf), [condition for _, condition in ranges(FILES, shape.given)]
     words = list(terms(FILES, shape.given))
     if words and not within:
         shelf = shelf.is_(true())  # the words bear their owner's mark: reading all of the owner's entries helps no more

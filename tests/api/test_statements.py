@@ -69,3 +69,9 @@ async def test_what_is_rare_takes_one_statement_more(client: Client, database: D
     assert len((await client.get("/v1/files", params={"max_size": 3})).json()["items"]) == 1
 
     assert await sent.verbs() == ["BEGIN", "COMMIT", "SELECT", "WITH"]
+
+
+async def test_a_search_that_is_refused_asks_nothing(client: Client, sent: Sent) -> None:
+    assert (await client.get("/v1/files", params={"cursor": "x"})).status_code == 422
+
+    assert await sent.verbs() == []

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from sqlalchemy import Integer, bindparam, func, literal_column, select, text
+from sqlalchemy import Integer, Select, bindparam, column, func, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 
-from infra.database import create_engine
-from infra.driver import Ask, Driver
+from infra.database import create_engine, is_away
+from infra.driver import Ask, Driver, Statement
 from tests.database import Database
 from tests.factories import an_account
 
@@ -73,6 +74,39 @@ async def test_after_an_error_the_connection_is_used_again(driver: Driver, goes_
 
     async with driver.reading() as ask:
         assert await backend(ask) == first
+
+
+async def test_an_error_names_the_statement_that_failed(driver: Driver) -> None:
+    with pytest.raises(DBAPIError) as raised:
+        await one_by(driver, divisor=0)
+
+    assert raised.value.statement == Statement.of(QUOTIENT).sql
+
+
+async def test_a_snapshot_that_cannot_begin_leaves_nothing_behind(driver: Driver) -> None:
+    with pytest.raises(DBAPIError):
+        async with driver.reading("SET LOCAL nonsense = 1"):
+            pytest.fail("it has begun")
+
+    async with driver.reading() as ask:
+        assert await backend(ask)
+
+
+async def test_what_a_migration_has_changed_is_asked_anew(driver: Driver, database: Database) -> None:
+    await database.execute("CREATE TABLE changing AS SELECT 1 AS figure")
+    changing: Select[Any] = select(column("figure")).select_from(text("changing"))
+    async with driver.reading() as ask:
+        await ask(changing, {})
+    await database.execute("ALTER TABLE changing ALTER figure TYPE text")
+
+    with pytest.raises(DBAPIError) as raised:
+        async with driver.reading() as ask:
+            await ask(changing, {})
+    async with driver.reading() as ask:
+        (row,) = await ask(changing, {})
+
+    assert is_away(raised.value), "whoever asks again is served"
+    assert row["figure"] == "1"
 
 
 async def test_a_connection_that_was_interrupted_is_not_used_again(driver: Driver) -> None:

@@ -59,16 +59,22 @@ async def _fill(url: str) -> None:
     async with _connected(url) as one, _connected(url) as other:
         outbox, deliveries = await _without_indexes(one, "outbox"), await _without_indexes(one, "deliveries")
         middle = OLD // 2
-        await asyncio.gather(_rows(one, 1, middle), _rows(other, middle + 1, OLD))
-        await asyncio.gather(_finish(one, "outbox", outbox), _finish(other, "deliveries", deliveries))
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_rows(one, 1, middle))
+            both.create_task(_rows(other, middle + 1, OLD))
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_finish(one, "outbox", outbox))
+            both.create_task(_finish(other, "deliveries", deliveries))
 
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await connect(url, application_name="bench", command_timeout=None)
-    await connection.execute(FOR_FILLING)
-    yield connection
-    await connection.close()
+    try:
+        await connection.execute(FOR_FILLING)
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def _rows(connection: asyncpg.Connection, first: int, last: int) -> None:
