@@ -16,8 +16,8 @@ from tests.bench.items.relay import relayed
 from tests.bench.place import Place
 
 OLD = 5_000_000
-COUNT = 30_000
-SUBJECTS = 6_000
+COUNT = 50_000
+SUBJECTS = 10_000
 OF_A_SUBJECT = 5
 OLD_EVENTS = f"""
 WITH sample ({COLUMNS}, number) AS MATERIALIZED (SELECT made.*, row_number() OVER () AS number FROM ({EVENTS}) made)
