@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError, TimeoutError)
 """What the driver raises; by the last of them a server that has fallen silent is told."""
-
 OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A migration has changed what a statement reads, so the connection's prepared statements are of no use any more."""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -40,6 +39,10 @@ class Statement:
     def of(cls, statement: ClauseElement) -> Self:
         compiled: Any = statement.compile(dialect=PGDialect_asyncpg())  # type: ignore[no-untyped-call]
         return cls(str(compiled), tuple(compiled.positiontup))
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        """In their order."""
+        return [values[name] for name in self.names]
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ async def _roll_back(pooled: PoolProxiedConnection) -> None:
 
 
 async def _rows(connection: Any, statement: Statement, values: Mapping[str, Any]) -> Sequence[asyncpg.Record]:
-    found: Sequence[asyncpg.Record] = await connection.fetch(statement.sql, *[values[name] for name in statement.names])
+    found: Sequence[asyncpg.Record] = await connection.fetch(statement.sql, *statement.arguments(values))
     return found
 
 

@@ -122,7 +122,7 @@ async def _refuse_sequential_scans(url: str) -> None:
 
     async def ask(select: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
         statement = Statement.of(select)
-        given = [values[name] for name in statement.names]
+        given = statement.arguments(values)
         plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {statement.sql}", *given))
         if "Seq Scan on files" in plan:
             raise RuntimeError(f"{statement.sql} with {given} reads all files:\n{plan}")
