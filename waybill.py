@@ -18,7 +18,7 @@ COMMANDS = {
     "api": ("api.server:api", "Serve the HTTP API."),
     "relay": ("outbox.cli.relay:relay", "Turn the outbox into Redis Streams."),
     "worker": ("consumers.cli.worker:worker", "Run the consumers."),
-    "scheduler": ("scheduler.app:scheduler", "Say hourly and daily what is due."),
+    "scheduler": ("scheduler.command:scheduler", "Say hourly and daily what is due."),
     "status": ("outbox.cli.status:status", "Show how far the outbox, the streams and the consumers are."),
     "events": ("outbox.cli.events:events", "Look at what has happened, or watch it happen."),
     "trace": ("outbox.cli.trace:trace", "Show one file's life as a timeline."),

@@ -17,7 +17,8 @@ from api.paseto import BadToken
 from api.request_id import request_id
 from domain import errors
 from domain.errors import DomainError
-from infra.database import DatabaseUnreachable, is_away
+from infra.connection import DatabaseUnreachable
+from infra.database import is_away
 from infra.storage import StorageError
 
 log = structlog.get_logger(__name__)

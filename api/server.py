@@ -1,7 +1,6 @@
 """`waybill api`."""
 
 import contextlib
-import gc
 import resource
 import signal
 from types import FrameType
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from infra.garbage import load_undisturbed, settle
 from infra.listening import bound
 
 if TYPE_CHECKING:
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
     from infra.settings import Settings
 
+ALLOCATIONS = 10_000
+"""Of a request or a few: Python looks for garbage after so many."""
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535))
 def api(host: str, port: int) -> None:
     """Serve the HTTP API until SIGTERM, then finish the requests that are running."""
+    load_undisturbed()
     from api.app import create_app
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
@@ -58,11 +62,9 @@ def _server(app: "Litestar", settings: "Settings") -> "uvicorn.Server":
             super().handle_exit(sig, frame)
 
         async def startup(self, *arguments: Any, **options: Any) -> None:
-            """What is there by now stays: the collector need not look through it again with every few requests."""
+            """What has been loaded by now is all there is to load."""
             await super().startup(*arguments, **options)
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(10_000, 20, 20)
+            settle(ALLOCATIONS)
 
         async def shutdown(self, *arguments: Any, **options: Any) -> None:
             """Streams first: the server waits for the end of every answer, and they have none of their own."""

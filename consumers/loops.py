@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from infra.database import DatabaseUnreachable
+from infra.connection import DatabaseUnreachable
 from infra.telemetry import one_line
 from infra.waiting import pause
 

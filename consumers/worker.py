@@ -20,7 +20,7 @@ from consumers.entry import Fields, Received, received
 from consumers.loops import RETRY_SECONDS, quietly
 from consumers.subscription import Consumer
 from infra import streams
-from infra.database import DatabaseUnreachable
+from infra.connection import DatabaseUnreachable
 from infra.failpoints import failpoint
 from infra.telemetry import one_line
 from infra.waiting import pause

@@ -1,66 +1,15 @@
-"""Postgres: how to connect, one engine per process, and how to tell that it is away from any other error."""
-
-from typing import Any
+"""Postgres: one engine per process, and how to tell that it is away from any other error."""
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from infra.connection import COMMAND_TIMEOUT, CONNECT_TIMEOUT, DatabaseUnreachable, connect
 from infra.metrics import POOLS
 
-SESSION_SETTINGS = {
-    "synchronous_commit": "on",  # with it off, acknowledged commits are lost in a crash
-    "statement_timeout": "30000",  # ms
-    "lock_timeout": "10000",  # ms
-    "idle_in_transaction_session_timeout": "60000",  # ms
-    "timezone": "UTC",
-}
-CONNECT_TIMEOUT = 5.0
-"""Seconds; a request waits no longer for Postgres before it is answered 503."""
-COMMAND_TIMEOUT = 35.0
-"""Seconds, a little more than the server's own limit: only a server that has fallen silent takes longer."""
 AWAY = ("08", "53", "57P")
 """SQLSTATEs, by their beginnings: no connection, no resources, shutting down or starting up."""
-
-
-class DatabaseUnreachable(Exception):
-    """Postgres cannot be reached; nothing has happened."""
-
-
-UNREACHABLE = (
-    DatabaseUnreachable,
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresError,
-    asyncpg.InternalClientError,  # the server has said goodbye, and the socket is still open
-)
-"""What a connection of its own may raise while Postgres is away."""
-
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    async def set_type_codec(self, *arguments: Any, **options: Any) -> None:
-        """SQLAlchemy's first words on a connection, said where it translates no errors yet."""
-        try:
-            await super().set_type_codec(*arguments, **options)
-        except UNREACHABLE as error:
-            raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
-
-
-async def connect(
-    database_url: str, *, application_name: str, command_timeout: float | None = COMMAND_TIMEOUT
-) -> asyncpg.Connection:
-    """A connection of its own; timeouts in seconds. Raises DatabaseUnreachable."""
-    try:
-        return await asyncpg.connect(
-            database_url,
-            timeout=CONNECT_TIMEOUT,
-            command_timeout=command_timeout,
-            connection_class=_Connection,
-            server_settings={**SESSION_SETTINGS, "application_name": application_name},
-        )
-    except UNREACHABLE as error:
-        raise DatabaseUnreachable(f"{type(error).__name__}: {error}") from error
 
 
 def create_engine(

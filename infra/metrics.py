@@ -3,12 +3,15 @@
 import time
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Engine, QueuePool
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, QueuePool
 
 QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -78,10 +81,9 @@ class _Pools(Collector):
         used = GaugeMetricFamily("waybill_postgres_pool_used", "Connections in use.", labels=["pool"])
         size = GaugeMetricFamily("waybill_postgres_pool_size", "Connections there may be.", labels=["pool"])
         for name in sorted(set(self.engines.values())):
-            pools = [each.pool for each, its_name in self.engines.items() if its_name == name]
-            known = [pool for pool in pools if isinstance(pool, QueuePool)]
-            used.add_metric([name], sum(pool.checkedout() for pool in known))
-            size.add_metric([name], sum(pool.size() for pool in known))
+            pools = [cast("QueuePool", each.pool) for each, its_name in self.engines.items() if its_name == name]
+            used.add_metric([name], sum(pool.checkedout() for pool in pools))
+            size.add_metric([name], sum(pool.size() for pool in pools))
         yield from (used, size)
 
 

@@ -11,13 +11,9 @@ import msgspec
 import structlog
 import uvicorn
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
-from sqlalchemy import text
 
-from infra import streams
-from infra.database import create_engine
-from infra.health import WELL, Check, Readiness, answers
+from infra.health import Check, Readiness
 from infra.metrics import process_registry
-from infra.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -64,33 +60,6 @@ async def monitored(monitor: socket.socket | None, view: View) -> AsyncIterator[
     finally:
         server.should_exit = True
         await serving
-
-
-@contextlib.asynccontextmanager
-async def services_monitored(
-    monitor: socket.socket | None, settings: Settings, stop: asyncio.Event, *, redis: bool = True
-) -> AsyncIterator[None]:
-    """The same for a process that is ready while its services answer and nobody has told it to stop."""
-    engine = create_engine(settings.database_url, application_name="waybill-monitor", pool_size=1)
-    client = streams.connect(settings.redis_url)
-
-    async def postgres() -> None:
-        async with engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-
-    async def checks() -> Mapping[str, Check]:
-        found = {"process": Check(ok=False, error="is stopping") if stop.is_set() else WELL}
-        found["postgres"] = await answers(postgres())
-        if redis:
-            found["redis"] = await answers(client.ping())
-        return found
-
-    try:
-        async with monitored(monitor, View(checks)):
-            yield
-    finally:
-        await client.aclose()
-        await engine.dispose()
 
 
 class _Server(uvicorn.Server):

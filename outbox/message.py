@@ -1,11 +1,9 @@
-"""An event as a row of the outbox, and as an entry of a stream."""
+"""An event as a row of the outbox."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Computed, Identity, Index, Text, cast, type_coerce
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
@@ -13,8 +11,6 @@ from sqlalchemy.types import UserDefinedType
 from domain.aggregate import Base, new_id, now
 from domain.event import Event
 
-SOURCE = "/waybill"
-"""CloudEvents `source`; with the event's id it names an event for ever."""
 OWNER = "coalesce(data ->> 'owner_id', data ->> 'account_id')::uuid"
 
 
@@ -70,28 +66,3 @@ class OutboxMessage(Base):
             traceparent=traceparent,
             recorded_at=now(),
         )
-
-
-def cloud_event(row: Mapping[str, Any]) -> dict[str, str]:
-    """The CloudEvents 1.0 attributes of a sequenced row of `outbox`, as a flat map of text; `data` is JSON."""
-    fields = {
-        "specversion": "1.0",
-        "id": str(row["event_id"]),
-        "source": SOURCE,
-        "type": row["type"],
-        "subject": str(row["subject"]),
-        "time": row["recorded_at"].isoformat().replace("+00:00", "Z"),
-        "datacontenttype": "application/json",
-        "sequence": str(row["position"]),
-        "partitionkey": str(row["subject"]),
-    }
-    if row["traceparent"]:
-        fields["traceparent"] = row["traceparent"]
-    fields["data"] = row["data"]
-    return fields
-
-
-def structured_event(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as one JSON object, in which `data` is JSON too."""
-    event = cloud_event(row)
-    return {**event, "data": msgspec.Raw(event["data"].encode())}

@@ -15,10 +15,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra import streams
-from infra.database import UNREACHABLE, connect
+from infra.connection import UNREACHABLE, connect
 from infra.failpoints import failpoint
 from infra.waiting import pause
-from outbox.message import cloud_event
+from outbox.envelope import cloud_event
 from outbox.relay_health import RelayHealth, Tally
 
 log = structlog.get_logger(__name__)

@@ -4,8 +4,8 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from domain.aggregate import now
 from infra.health import WELL, Check, told
 
 STALE_SECONDS = 10.0
@@ -32,7 +32,7 @@ class RelayHealth:
 
     def __init__(self) -> None:
         self.tally = Tally()
-        self._wrong = {part: Check(ok=False, error="not asked yet", since=now()) for part in PARTS}
+        self._wrong = {part: Check(ok=False, error="not asked yet", since=datetime.now(UTC)) for part in PARTS}
         self._last_step = time.monotonic()
 
     def works(self) -> None:
@@ -44,7 +44,7 @@ class RelayHealth:
         """Something is wrong with this part; it may have been so for a while."""
         self.tally.failures += 1
         known = self._wrong.get(part)
-        self._wrong[part] = Check(ok=False, error=told(error), since=known.since if known else now())
+        self._wrong[part] = Check(ok=False, error=told(error), since=known.since if known else datetime.now(UTC))
 
     async def checks(self) -> Mapping[str, Check]:
         found = {part: self._wrong.get(part, WELL) for part in PARTS}

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from infra import streams
-from infra.database import UNREACHABLE, connect
+from infra.connection import UNREACHABLE, connect
 from infra.metrics import process_registry
 from infra.monitoring import View
 from outbox.relay_health import RelayHealth, Tally

@@ -13,8 +13,8 @@ from sqlalchemy import TextClause, select, text
 from domain.aggregate import new_id, now
 from infra import streams
 from infra.failpoints import failpoint
+from outbox.envelope import cloud_event
 from outbox.events import OLDEST_FIRST
-from outbox.message import cloud_event
 from outbox.replay import Replay, ReplayState
 from outbox.selection import CHOSEN, Selection
 from outbox.session import Sessions

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from infra.database import UNREACHABLE
+from infra.connection import UNREACHABLE
 from outbox.session import Sessions
 from outbox.status import ConsumerStatus, Status, status
 

@@ -1,4 +1,4 @@
-"""`waybill scheduler`: Rocketry says when; what is due travels through the outbox like any other event."""
+"""Rocketry says when; what is due travels through the outbox like any other event."""
 
 import asyncio
 import socket
@@ -6,7 +6,6 @@ from datetime import UTC, timedelta
 from functools import partial
 from itertools import repeat
 
-import click
 import structlog
 from rocketry import Rocketry
 from rocketry.conds import daily, hourly
@@ -14,13 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain.aggregate import now
 from domain.cause import caused_by
-from infra.database import DatabaseUnreachable, create_engine
+from infra.connection import DatabaseUnreachable
+from infra.database import create_engine
 from infra.failpoints import failpoint
-from infra.listening import monitor_options
-from infra.monitoring import services_monitored
-from infra.settings import Settings, load_settings
-from infra.telemetry import configure_logging, one_line
-from infra.tracing import configure_tracing, work
+from infra.readiness import services_monitored
+from infra.settings import Settings
+from infra.telemetry import one_line
+from infra.tracing import work
 from infra.waiting import end_within, on_signals, pause
 from outbox.session import Sessions, session_factory
 from scheduler.jobs import DAILY, HOURLY, Job, announce
@@ -38,18 +37,6 @@ ROCKETRY = {
     "timezone": UTC,  # of its own hours and days; ours are too
     "timeout": timedelta(days=365),  # a task that waits for Postgres is not ended for it
 }
-
-
-@click.command()
-@monitor_options
-def scheduler(monitor: socket.socket | None) -> None:
-    """Announce hourly and daily what is due, until SIGTERM. Several may run: each tick is announced once."""
-    import uvloop
-
-    settings = load_settings()
-    configure_logging(settings.log_format)
-    configure_tracing("scheduler")
-    uvloop.run(run_until_signalled(settings, monitor))
 
 
 async def run_until_signalled(settings: Settings, monitor: socket.socket | None) -> None:

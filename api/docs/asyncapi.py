@@ -15,7 +15,7 @@ from faststream.specification import AsyncAPI
 from api.docs.examples import example, with_examples
 from api.docs.schemas import event_schemas
 from domain.catalogue import CATALOGUE, STREAMS
-from outbox.message import SOURCE
+from outbox.envelope import SOURCE
 
 ENTRY = """\
 Redis Streams, one key each: read with XREADGROUP, as many groups as you like, created from `0`. An entry's id is

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from outbox.message import structured_event
+from outbox.envelope import structured_event
 
 HEARTBEAT = b": still here\n\n"
 RETRY_MS = 500, 3000

@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.live.frames import frame
 from api.live.subscriber import Subscriber
-from infra.database import DatabaseUnreachable
+from infra.connection import DatabaseUnreachable
 from infra.telemetry import one_line
 from outbox.feed import EVERYTHING, newest, page
 from outbox.session import Sessions

@@ -24,8 +24,8 @@ from domain.actor import Actor, Scope
 from domain.aggregate import now
 from domain.errors import Gone
 from infra.settings import Settings
+from outbox.envelope import structured_event
 from outbox.feed import Filter, before_the_oldest, is_expired, page
-from outbox.message import structured_event
 
 STREAM = "/v1/events/stream"
 

@@ -30,8 +30,8 @@ from domain.files.relevance import Match, find_relevant
 from domain.files.sight import SeenFile
 from infra.storage import Storage
 from outbox.downloads import download_own
+from outbox.envelope import structured_event
 from outbox.history import history
-from outbox.message import structured_event
 
 BY_POSITION = itemgetter("position")
 IfMatch = Annotated[str | None, HeaderParameter(name="If-Match")]

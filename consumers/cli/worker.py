@@ -4,6 +4,7 @@ import socket
 
 import click
 
+from infra.garbage import load_undisturbed, settle
 from infra.listening import monitor_options
 from outbox.cli.completion import consumers
 
@@ -19,11 +20,11 @@ from outbox.cli.completion import consumers
 @monitor_options
 def worker(only: tuple[str, ...], monitor: socket.socket | None) -> None:
     """Run the consumers until SIGTERM, then finish what is being handled and hand back the rest."""
+    load_undisturbed()
     import uvloop
 
     from consumers.app import UnknownConsumer, Worker
-    from infra.garbage import collect_seldom
-    from infra.monitoring import services_monitored
+    from infra.readiness import services_monitored
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
     from infra.tracing import configure_tracing
@@ -31,7 +32,7 @@ def worker(only: tuple[str, ...], monitor: socket.socket | None) -> None:
     settings = load_settings()
     configure_logging(settings.log_format)
     configure_tracing("worker")
-    collect_seldom()
+    settle()
 
     async def run() -> None:
         running = Worker(settings, only)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from infra.database import connect
+from infra.connection import connect, schema
 from infra.doctor.line import Line, fail, ok, warn
 from infra.settings import Settings
 
@@ -21,11 +21,10 @@ async def postgres(settings: Settings, head: str) -> list[Line]:
         found = {name: await connection.fetchval("SELECT current_setting($1)", name) for name in SETTINGS}
         moment: datetime = await connection.fetchval("SELECT clock_timestamp()")
         skew = abs((datetime.now(UTC) - moment).total_seconds())
-        migrated = await connection.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
-        schema = await connection.fetchval("SELECT version_num FROM alembic_version") if migrated else None
+        at = await schema(connection)
     finally:
         await connection.close()
-    return [_version(int(found["server_version_num"])), _schema(schema, head), *_settings(found), _clock(skew)]
+    return [_version(int(found["server_version_num"])), _schema(at, head), *_settings(found), _clock(skew)]
 
 
 def _version(number: int) -> Line:
@@ -35,10 +34,10 @@ def _version(number: int) -> Line:
     return ok(PART, said)
 
 
-def _schema(schema: str | None, head: str) -> Line:
-    if schema == head:
-        return ok(PART, f"schema {schema}, the newest")
-    return fail(PART, f"schema {schema or 'missing'}, and this version needs {head}", "run `waybill migrate`")
+def _schema(at: str | None, head: str) -> Line:
+    if at == head:
+        return ok(PART, f"schema {at}, the newest")
+    return fail(PART, f"schema {at or 'missing'}, and this version needs {head}", "run `waybill migrate`")
 
 
 def _settings(found: dict[str, str]) -> list[Line]:

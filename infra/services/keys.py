@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import paserk
 from infra.services.data_dir import DataDir, DataDirError, write_private
 
 
@@ -42,6 +41,18 @@ class Key:
         return text
 
 
+def _local_key() -> str:
+    from infra import paserk  # noqa: PLC0415 - a tenth of a second, which is spent once in a data dir's life
+
+    return paserk.new_local()
+
+
+def _secret_key() -> str:
+    from infra import paserk  # noqa: PLC0415
+
+    return paserk.new_secret()
+
+
 def _s3_key() -> str:
     return json.dumps([secrets.token_hex(10).upper(), secrets.token_urlsafe(30)])
 
@@ -51,7 +62,7 @@ def _ring(form: str) -> str:
     return rf"({form}( +# since \S+)?(\n|$))+"
 
 
-LOCAL = Key("local.key", paserk.new_local, _ring(r"k4\.local\.[\w-]{43}"), "access tokens issued so far end")
-SECRET = Key("secret.key", paserk.new_secret, _ring(r"k4\.secret\.[\w-]{86}"), "service tokens issued so far end")
+LOCAL = Key("local.key", _local_key, _ring(r"k4\.local\.[\w-]{43}"), "access tokens issued so far end")
+SECRET = Key("secret.key", _secret_key, _ring(r"k4\.secret\.[\w-]{86}"), "service tokens issued so far end")
 S3 = Key("s3.json", _s3_key, r'\["\w+", "[\w-]+"\]', "links signed so far end")
 EVERY = (LOCAL, SECRET, S3)

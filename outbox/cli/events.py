@@ -11,8 +11,8 @@ import msgspec
 from infra.console import printable, show_json, show_table
 from outbox.cli.bounds import PositionOrTime, selection_options, type_option
 from outbox.cli.operator import Operator, operator_command
+from outbox.envelope import structured_event
 from outbox.events import past_events
-from outbox.message import structured_event
 from outbox.selection import Bound, Selection
 
 TAIL_SECONDS = 0.2

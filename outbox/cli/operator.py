@@ -12,7 +12,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from infra import streams
-from infra.database import DatabaseUnreachable, create_engine
+from infra.connection import DatabaseUnreachable
+from infra.database import create_engine
 from infra.settings import Settings, load_settings
 from infra.telemetry import one_line
 from outbox.session import Sessions, session_factory

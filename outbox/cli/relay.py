@@ -5,6 +5,7 @@ import socket
 
 import click
 
+from infra.garbage import load_undisturbed, settle
 from infra.listening import monitor_options
 
 STOP_SECONDS = 9.0
@@ -14,12 +15,12 @@ STOP_SECONDS = 9.0
 @monitor_options
 def relay(monitor: socket.socket | None) -> None:
     """Turn the outbox into Redis Streams until SIGTERM. Any number may run at once."""
+    load_undisturbed()
     import structlog
     import uvloop
 
     from domain.catalogue import STREAMS
     from infra import streams
-    from infra.garbage import collect_seldom
     from infra.monitoring import monitored
     from infra.settings import load_settings
     from infra.telemetry import configure_logging
@@ -32,7 +33,7 @@ def relay(monitor: socket.socket | None) -> None:
     settings = load_settings()
     configure_logging(settings.log_format)
     configure_tracing("relay")
-    collect_seldom()
+    settle()
     log = structlog.get_logger("outbox.relay")
 
     async def relaying() -> None:

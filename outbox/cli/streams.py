@@ -7,8 +7,8 @@ import asyncpg
 import click
 
 from domain.catalogue import STREAMS
+from infra.connection import connect
 from infra.console import progress, show_json, show_table
-from infra.database import connect
 from infra.telemetry import one_line
 from outbox import rebuilding
 from outbox.cli.operator import Operator, operator_command

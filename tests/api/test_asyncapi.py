@@ -14,7 +14,7 @@ from playwright.async_api import Page
 
 from api.docs.asyncapi import document
 from domain.catalogue import CATALOGUE, STREAMS
-from outbox.message import cloud_event
+from outbox.envelope import cloud_event
 from tests.database import Database
 from tests.event_schemas import present, published
 from tests.factories import a_file_available

@@ -81,7 +81,7 @@ async def test_a_postgres_that_refuses_us_is_down_too(reaching: Reaching, settin
 
 
 async def test_a_postgres_that_does_not_answer_is_down_too(reaching: Reaching, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("infra.database.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("infra.connection.CONNECT_TIMEOUT", 0.2)
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

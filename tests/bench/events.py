@@ -5,7 +5,7 @@ from redis.asyncio import Redis
 
 from domain.aggregate import new_id
 from domain.catalogue import STREAMS
-from infra.database import connect
+from infra.connection import connect
 from outbox.relay import Relay
 
 STREAM = "waybill:files"

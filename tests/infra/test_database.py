@@ -5,7 +5,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from infra.database import DatabaseUnreachable, create_engine
+from infra.connection import DatabaseUnreachable
+from infra.database import create_engine
 from infra.settings import Settings
 
 

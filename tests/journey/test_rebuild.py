@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from infra.database import connect
+from infra.connection import connect
 from outbox.rebuilding import rebuild
 from tests.journey.conftest import STREAM, House
 

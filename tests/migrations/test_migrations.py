@@ -6,12 +6,13 @@ from typing import Any
 import asyncpg
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from infra.database import create_engine
 from infra.embedded import EmbeddedStack
-from migrations.command import alembic_config
+from migrations.command import alembic_config, newest
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
@@ -85,3 +86,7 @@ async def test_a_step_that_cannot_have_its_lock_fails_instead_of_queueing(
 
         with pytest.raises(Exception, match="lock timeout"):
             await alembic(empty, lambda config: command.upgrade(config, "head"))
+
+
+def test_the_step_that_is_last_by_name_is_the_last() -> None:
+    assert [newest()] == ScriptDirectory.from_config(alembic_config()).get_heads()

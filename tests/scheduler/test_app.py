@@ -11,7 +11,7 @@ import time_machine
 from sqlalchemy import text
 
 from domain.schedule.events import ExpiryDue, ReconciliationDue, RetentionDue, Tick, UploadsCleanupDue
-from infra.database import DatabaseUnreachable
+from infra.connection import DatabaseUnreachable
 from infra.settings import Settings
 from outbox.session import Sessions
 from scheduler import app

@@ -8,7 +8,7 @@ import asyncpg
 from redis.asyncio import Redis
 
 from infra import streams
-from infra.database import connect
+from infra.connection import connect
 from tests.bench.at_work import at_work, rate
 from tests.bench.events import COLUMNS, EVENTS, STREAM, record
 from tests.bench.item import Measured, Sides, at_least, item

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from domain.files.events import FileAvailable
 from infra import streams
-from infra.database import connect
+from infra.connection import connect
 from tests.bench.at_work import at_work, rate
 from tests.bench.events import STREAM, publish
 from tests.bench.item import Sides, at_least, item

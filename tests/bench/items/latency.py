@@ -16,7 +16,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from infra import streams
-from infra.database import connect
+from infra.connection import connect
 from tests.bench.at_work import at_work, finished, until
 from tests.bench.events import COLUMNS, STREAM
 from tests.bench.item import Measured, Sides, at_most, item

@@ -9,7 +9,7 @@ import asyncpg
 from redis.asyncio import Redis
 
 from infra import streams
-from infra.database import connect
+from infra.connection import connect
 from tests.bench.at_work import at_work, finished, until
 from tests.bench.events import STREAM, record
 from tests.bench.item import Sides, at_least, item

@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from consumers.subscription import Consumer, discover
 from infra import streams
-from infra.database import connect, create_engine
-from outbox.message import cloud_event
+from infra.connection import connect
+from infra.database import create_engine
+from outbox.envelope import cloud_event
 from outbox.session import session_factory
 from outbox.subscriptions import subscribe
 from tests.bench.at_work import WAYBILL, at_work, finished, until

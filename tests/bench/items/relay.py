@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from domain.catalogue import STREAMS
 from infra import streams
-from infra.database import connect
-from outbox.message import cloud_event
+from infra.connection import connect
+from outbox.envelope import cloud_event
 from outbox.relay import Relay
 from tests.bench.events import STREAM, record
 from tests.bench.item import Sides, at_least, item

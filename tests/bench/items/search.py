@@ -20,7 +20,7 @@ from domain.files.filters import Sort
 from domain.files.finding import BY_VALUES, find_files
 from domain.files.model import Status
 from domain.files.relevance import find_relevant
-from infra.database import connect
+from infra.connection import connect
 from infra.driver import Statement
 from tests.bench import million
 from tests.bench.item import Measured, Sides, at_most, item
