@@ -14,12 +14,13 @@ EXISTS (
         SELECT earlier.position FROM outbox earlier
         JOIN subscriptions owed
             ON owed.consumer = :consumer AND owed.type = earlier.type AND owed.since < earlier.position
-        WHERE earlier.subject = {row}.subject AND earlier.position < {row}.position
+        WHERE (earlier.subject, earlier.position) < ({row}.subject, {row}.position)
+        AND (earlier.subject, earlier.position) > ({row}.subject, 0)
         AND (earlier.position <> ALL(:together) OR (
             SELECT known.position FROM deliveries known
             WHERE known.consumer = :consumer AND known.position = earlier.position LIMIT 1
         ) IS NOT NULL)
-        ORDER BY earlier.position DESC LIMIT 1
+        ORDER BY earlier.subject DESC, earlier.position DESC LIMIT 1
     ) nearest
     WHERE (
         SELECT ended.state IN ('done', 'dead', 'discarded') FROM deliveries ended
@@ -31,8 +32,8 @@ EXISTS (
 
 One that has ended was taken only when all before it had; what was made due again since, FIRST_OPEN finds. So a
 subject's history costs nothing, however long. Those of the same batch that nobody has taken before do not count: they
-are handled together, in order. Deliveries are asked for one at a time (LIMIT 1): the planner, whose figures lag behind,
-cannot turn that into reading all of them.
+are handled together, in order. Deliveries are asked for one at a time (LIMIT 1), and the outbox by a row that is less
+than ours: the planner, who believes histories to be short, cannot turn that into reading all of them.
 """
 FIRST_OPEN = """
 SELECT open.{columns} FROM deliveries open
