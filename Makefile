@@ -67,7 +67,7 @@ chaos: $(READY) ## Break everything under load, seeded (CHAOS_SEED), for some 15
 	@$(BIN)/pytest tests/chaos -m chaos -n 0 -k "long or failpoints" $(ARGS)
 
 .PHONY: bench
-bench: $(BENCH) ## Measure against plain floors and peers, for some 10 minutes, the first time 15; ITEM=relay,age measures only those
+bench: $(BENCH) ## Measure against plain floors and peers, for at most 10 minutes; ITEM=relay,age measures only those
 	@$(BIN)/python -m tests.bench $(ITEM) $(ARGS)
 
 .PHONY: lint

@@ -4,6 +4,7 @@ Prints the result as JSON; with `--prepare` only makes what is kept from run to 
 """
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -25,12 +26,14 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--prepare", action="store_true")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="that it has, if fewer than it asks for")
     given = parser.parse_args()
     item, place = discover()[given.name], Place(dict(os.environ), given.directory)
     if given.prepare:
         uvloop.run(prepared(item, place))
     else:
-        sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(measured(item, place))))
+        end = BEGAN + min(item.seconds, given.seconds)
+        sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(measured(item, place, end))))
 
 
 async def prepared(item: Item, place: Place) -> None:
@@ -38,10 +41,11 @@ async def prepared(item: Item, place: Place) -> None:
         await item.prepare(place)
 
 
-async def measured(item: Item, place: Place) -> Result:
+async def measured(item: Item, place: Place, end: float) -> Result:
     """Ours and the floor in turns, each going first in every other round, so that a drift hits both alike.
 
-    On a slow or busy machine there are fewer rounds than asked for.
+    The peers come first. No round begins that would not be done by the end, so that on a slow or busy machine there are
+    fewer than asked for; one there is in any case.
     """
     durability = await place.durability()
     if set(durability.values()) != {"on"}:
@@ -50,17 +54,17 @@ async def measured(item: Item, place: Place) -> Result:
         await redis.flushall()
     settings = machine() | durability | dict(item.postgres)
     async with item.measuring(place) as sides:
-        ours, floor = await _rounds(item, sides)
         peers = {name: await _peer(side) for name, side in sides.peers.items()}
+        ours, floor = await _rounds(item, sides, end)
     return result(item, ours, floor, peers, settings | dict(sides.settings))
 
 
-async def _rounds(item: Item, sides: Sides) -> tuple[list[Measured], list[Measured]]:
+async def _rounds(item: Item, sides: Sides, end: float) -> tuple[list[Measured], list[Measured]]:
     found: tuple[list[Measured], list[Measured]] = ([], [])
     in_turn, longest = [(sides.ours, found[0]), (sides.floor, found[1])], 0.0
     for number in range(item.warm_up + item.rounds):
         began = time.monotonic()
-        if found[0] and began + longest > BEGAN + item.seconds:
+        if found[0] and began + longest > end:
             break
         for side, runs in in_turn:
             if side is not None:

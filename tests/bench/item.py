@@ -33,7 +33,7 @@ class Sides:
     ours: Side
     floor: Side | None = None
     peers: Mapping[str, Side] = field(default_factory=dict)
-    """Run once each, after the rounds."""
+    """Run once each, before the rounds."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """How much of what, for whoever reads the figure."""
 
@@ -72,7 +72,7 @@ class Item:
     rounds: int
     """How often each side is run, in turns."""
     seconds: float
-    """No round begins that would not be done by then; the peers come after that."""
+    """For all of it; rounds are left out where it would take more."""
     warm_up: int
     """Rounds before those, that do not count."""
     postgres: Mapping[str, str]

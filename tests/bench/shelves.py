@@ -1,14 +1,12 @@
-"""Files as people name them: words by Zipf's law, dates, numbers, extensions. One owner has a tenth of them."""
+"""Files as people name them: words by Zipf's law, dates, numbers, extensions."""
 
-import json
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
 
-from domain.files.search import filters, fold, mark, ranked
+from domain.files.search import filters, ranked
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 SYLLABLES = [
@@ -101,10 +99,6 @@ TYPES = {
     "svg": "image/svg+xml",
     "glb": "model/gltf-binary",
 }
-COLUMNS = (
-    *("id", "owner_id", "name", "name_folded", "size", "content_type", "sha256", "status", "tags", "metadata"),
-    *("bucket", "key", "version", "created_at", "updated_at", "expires_at", "search"),
-)
 ANYBODY = UUID(int=0xFFFFFF)
 
 
@@ -129,15 +123,7 @@ class Kind:
     document: str
 
 
-def shelves(chance: random.Random, *, count: int, big_owner: UUID, owners: list[UUID]) -> Iterator[bytes]:
-    """Lines for COPY, oldest first."""
-    kinds = _kinds(chance, count // 10)
-    for number in range(count):
-        owner = big_owner if chance.random() < 0.1 else chance.choice(owners)
-        yield _line(chance, number, owner, chance.choice(kinds))
-
-
-def _kinds(chance: random.Random, count: int) -> list[Kind]:
+def some_kinds(chance: random.Random, count: int) -> list[Kind]:
     made_up = sorted({"".join(chance.choices(SYLLABLES, k=chance.choice((2, 2, 3, 3, 4)))) for _ in range(20_000)})
     vocabulary, tags, types = Zipf([*COMMON, *made_up]), Zipf([*COMMON, *made_up[:2000]]), Zipf(list(TYPES))
     return [_kind(chance, vocabulary, tags, types.some(chance)[0]) for _ in range(count)]
@@ -160,19 +146,3 @@ def _name(chance: random.Random, spoken: list[str], extension: str) -> str:
     joint = chance.choice((" ", "_", "-"))
     tail = (f"{day:%Y-%m-%d}", f"v{chance.randrange(1, 9)}", f"({chance.randrange(1, 99)})")[style - 2]
     return joint.join([*spoken, tail]) + f".{extension}"
-
-
-def _line(chance: random.Random, number: int, owner: UUID, kind: Kind) -> bytes:
-    made = MONDAY + timedelta(seconds=number * 25)
-    over = made + timedelta(days=chance.randrange(900, 2000)) if chance.random() < 0.3 else None
-    id_ = UUID(int=(int(made.timestamp() * 1000) << 80) | (0x7 << 76) | (0x2 << 62) | chance.getrandbits(62))
-    values = (
-        *(id_, owner, kind.name, fold(kind.name), int(chance.lognormvariate(12, 3)), kind.content_type, "0" * 64),
-        *("available", "{" + ",".join(kind.tags) + "}", json.dumps(kind.metadata), "waybill", f"files/{id_}", 3),
-        *(made, made, over, kind.document.replace(mark(ANYBODY), mark(owner))),
-    )
-    return "\t".join(map(_field, values)).encode() + b"\n"
-
-
-def _field(value: object) -> str:
-    return r"\N" if value is None else str(value).replace("\\", r"\\")

@@ -24,7 +24,7 @@ async def prepare(place: Place) -> None:
     await environment(place)
 
 
-@item(at_least(1.0, "peers"), unit="events/s", rounds=3, seconds=30, prepare=prepare)
+@item(at_least(1.0, "peers"), unit="events/s", rounds=3, seconds=75, prepare=prepare)
 @asynccontextmanager
 async def pipeline(place: Place) -> AsyncIterator[Sides]:
     async with streams.connect(place.redis_url) as redis:

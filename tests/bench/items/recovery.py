@@ -46,7 +46,7 @@ async def _prepare(place: Place) -> None:
     await _finished(place)
 
 
-@item(at_most(30, "ours"), unit="s", higher_is_better=False, rounds=1, prepare=_prepare)
+@item(at_most(30, "ours"), unit="s", higher_is_better=False, rounds=1, seconds=60, prepare=_prepare)
 @asynccontextmanager
 async def recovery(place: Place) -> AsyncIterator[Sides]:
     groups = [each.name for each in _consumers() if STREAM in each.streams]

@@ -22,14 +22,12 @@ from domain.files.model import Status
 from domain.files.relevance import find_relevant
 from infra.connection import connect
 from infra.driver import Statement
-from tests.bench import million
+from tests.bench import filling, million
 from tests.bench.item import Measured, Sides, at_most, item
 from tests.bench.load import loaded, request
 from tests.bench.place import Place
 from tests.bench.serving import Person, Server, api, visitor
 
-MEMORY = {"shared_buffers": "2GB", "maintenance_work_mem": "1GB"}
-"""As for any Postgres of this size: the files of a million take 0.9 GB, their indexes 1.1 GB."""
 SECONDS = 0.4
 """For each filter in each round."""
 SEARCHES: dict[str, dict[str, Any]] = {
@@ -78,7 +76,16 @@ async def prepare(place: Place) -> None:
     await place.kept("files", million.fill)
 
 
-@item(at_most(5), unit="ms", higher_is_better=False, rounds=3, warm_up=1, postgres=MEMORY, prepare=prepare)
+@item(
+    at_most(5),
+    unit="ms",
+    higher_is_better=False,
+    rounds=3,
+    seconds=60,
+    warm_up=1,
+    postgres=filling.MEMORY,
+    prepare=prepare,
+)
 @asynccontextmanager
 async def search(place: Place) -> AsyncIterator[Sides]:
     url = await place.kept("files", million.fill)
