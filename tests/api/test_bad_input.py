@@ -5,8 +5,8 @@ from typing import Any
 
 from litestar import Litestar
 
-from api.openapi import described
 from tests.api.conftest import Client
+from tests.api.description import description
 from tests.api.matrix import JSON_ROUTES, ROUTES, assert_problem, place, routes_of
 
 JSON = {"Content-Type": "application/json"}
@@ -63,10 +63,10 @@ NOBODY_MEANS: list[dict[str, Any]] = [
 CONTROL = ("\0", "a\0b", "a\n", "\x1f", "a\x7f", "\x85", "\r\nX: y")
 
 
-def fields(app: Litestar, name: str) -> dict[str, Any]:
+def fields(name: str) -> dict[str, Any]:
     """The fields of a route's body, as its own description has them."""
     method, _, path = name.partition(" ")
-    schema = described(app, app.openapi_schema.to_schema())
+    schema = description()
     body = schema["paths"][path][method.lower()]["requestBody"]["content"]["application/json"]["schema"]
     found: dict[str, Any] = schema["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"]
     return found
@@ -105,9 +105,9 @@ async def test_json_of_another_shape_is_refused(client: Client) -> None:
             assert_problem(response, response.status_code)
 
 
-async def test_a_wrong_type_is_told_by_field(app: Litestar, client: Client) -> None:
+async def test_a_wrong_type_is_told_by_field(client: Client) -> None:
     for name in JSON_ROUTES:
-        for field, schema in fields(app, name).items():
+        for field, schema in fields(name).items():
             for type_, value in WRONG.items():
                 if type_ not in types(schema) or type_ == "array":
                     response = await client.request(*place(name), json=good(name) | {field: value})
@@ -115,9 +115,9 @@ async def test_a_wrong_type_is_told_by_field(app: Litestar, client: Client) -> N
                     assert problem["errors"][0]["field"].startswith(field), problem
 
 
-async def test_control_characters_and_long_strings_are_refused(app: Litestar, client: Client) -> None:
+async def test_control_characters_and_long_strings_are_refused(client: Client) -> None:
     for name in JSON_ROUTES:
-        for field, schema in fields(app, name).items():
+        for field, schema in fields(name).items():
             if "string" in types(schema):
                 long = "x" * 100_000
                 odd = [value for value in CONTROL if field != "message" or "\n" not in value]
@@ -126,9 +126,9 @@ async def test_control_characters_and_long_strings_are_refused(app: Litestar, cl
                     assert assert_problem(response, 422, "invalid")["errors"][0]["field"] == field
 
 
-async def test_missing_and_unknown_fields_are_named(app: Litestar, client: Client) -> None:
+async def test_missing_and_unknown_fields_are_named(client: Client) -> None:
     for name in JSON_ROUTES:
-        required = [field for field in good(name) if "null" not in types(fields(app, name)[field])]
+        required = [field for field in good(name) if "null" not in types(fields(name)[field])]
         required = [] if name.startswith("PATCH") else required  # whatever is left out stays as it is
         for field in required:
             body = {key: value for key, value in good(name).items() if key != field}

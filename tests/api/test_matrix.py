@@ -1,7 +1,6 @@
 """Every route of the API's own description, asked by everybody: who may, who may not, and what they are told."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -9,12 +8,12 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from api.openapi import described
 from domain.actor import Scope
 from domain.aggregate import new_id
 from domain.sessions.model import Session
 from infra.storage import Storage
 from tests.api.conftest import Client, service_of
+from tests.api.description import description
 from tests.api.matrix import NOT_FOUND, ROUTES, UNDESCRIBED, Expected, assert_problem, id_in, place
 from tests.api.test_tokens import Forger
 from tests.database import Database
@@ -73,9 +72,8 @@ THINGS: dict[str | None, Thing] = {
 """What is in a path, as whoever asks has it: by its place, or for one route."""
 
 
-def documented(app: Litestar) -> list[str]:
-    schema: Any = json.loads(json.dumps(described(app, app.openapi_schema.to_schema())))
-    return [f"{method.upper()} {path}" for path, item in schema["paths"].items() for method in item]
+def documented() -> list[str]:
+    return [f"{method.upper()} {path}" for path, item in description()["paths"].items() for method in item]
 
 
 class Asking:
@@ -130,8 +128,8 @@ def assert_refused(name: str, response: httpx.Response, status: int, slug: str) 
         assert_problem(response, status, slug)
 
 
-def test_no_route_of_the_description_is_missing_here(app: Litestar) -> None:
-    assert set(documented(app)) == set(NAMES)
+def test_no_route_of_the_description_is_missing_here() -> None:
+    assert set(documented()) == set(NAMES)
 
 
 async def test_nobody_and_forgers_are_told_the_same(ask: Ask, app: Litestar) -> None:

@@ -10,10 +10,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api.app import create_app
-from api.openapi import described
-from infra.paserk import new_local, new_secret
-from infra.settings import Settings
+from tests.api.description import description
 from tests.api.matrix import ROUTES, UNDESCRIBED
 
 METHODS = {"get", "post", "put", "patch", "delete", "head"}
@@ -21,10 +18,7 @@ METHODS = {"get", "post", "put", "patch", "delete", "head"}
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    """Made without Postgres, Redis or S3."""
-    app = create_app(Settings(local_key=new_local(), secret_key=new_secret()))
-    found: dict[str, Any] = json.loads(json.dumps(described(app, app.openapi_schema.to_schema())))
-    return found
+    return description()
 
 
 def operation(document: dict[str, Any], name: str) -> dict[str, Any]:

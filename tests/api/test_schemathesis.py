@@ -5,7 +5,6 @@ Streams are left out, since their answers do not end.
 
 import asyncio
 import contextlib
-import json
 from typing import Any
 
 import pytest
@@ -15,11 +14,8 @@ from hypothesis.errors import Unsatisfiable
 from litestar import Litestar
 from schemathesis import GenerationMode
 
-from api.app import create_app
-from api.openapi import described
-from infra.paserk import new_local, new_secret
-from infra.settings import Settings
 from tests.api.conftest import Client
+from tests.api.description import description
 from tests.serving import served
 
 EXAMPLES = 6
@@ -32,10 +28,8 @@ CHECKS = {"positive_data_acceptance": {"expected-statuses": ["2xx", "3xx", "401"
 
 
 def _operations() -> dict[str, Any]:
-    app = create_app(Settings(local_key=new_local(), secret_key=new_secret()))
-    document = json.loads(json.dumps(described(app, app.openapi_schema.to_schema())))
     config = schemathesis.Config.from_dict({"checks": CHECKS})
-    found: Any = schemathesis.openapi.from_dict(document, config=config).get_all_operations()
+    found: Any = schemathesis.openapi.from_dict(description(), config=config).get_all_operations()
     return {each.ok().label: each.ok() for each in found}
 
 
