@@ -35,9 +35,6 @@ from outbox.session import Sessions, session_factory
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
-CONCURRENT_BATCH = 50
-"""What waits for S3 is read in smaller bites, so that many workers can share a burst."""
 READ_BLOCK_MS = 500
 BATCH_GRACE_SECONDS = 2.0
 """For a batch whose transaction is open when we are told to stop; the process has 10."""
@@ -52,27 +49,38 @@ class UnknownConsumer(Exception):
     """There is no consumer of that name."""
 
 
+class Client(streams.StreamClient):
+    """Reads as many entries as their consumer wants next; FastStream would always ask for the same number."""
+
+    workers: Mapping[str, ConsumerWorker]
+
+    async def xreadgroup(self, groupname: Any, consumername: Any, streams: Any, **options: Any) -> Any:  # type: ignore[override]
+        wanted = {**options, "count": self.workers[groupname].bite}
+        return await super().xreadgroup(groupname, consumername, streams, **wanted)
+
+
 class _Connection(RedisConnectionState):
     """Our own client for FastStream: one whose groups come back by themselves."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, workers: Mapping[str, ConsumerWorker]) -> None:
         super().__init__()
-        self._redis_url = redis_url
+        self._redis_url, self._workers = redis_url, workers
 
     async def connect(self) -> Redis:
-        self._client = streams.connect(self._redis_url)
+        self._client = client = Client.of(self._redis_url)
+        client.workers = self._workers
         self._connected = True
-        return self._client
+        return client
 
 
 class Broker(RedisBroker):
     """FastStream's broker, with that client. Reading and acknowledging never go through FastStream's own envelope."""
 
     def _make_connection_state(self, connection_options: dict[str, Any], kwargs: dict[str, Any]) -> _Connection:
-        return _Connection(self._redis_url)
+        return _Connection(self._redis_url, self._workers)
 
-    def __init__(self, redis_url: str) -> None:
-        self._redis_url = redis_url
+    def __init__(self, redis_url: str, workers: Mapping[str, ConsumerWorker]) -> None:
+        self._redis_url, self._workers = redis_url, workers
         silent: Any = None
         super().__init__(redis_url, apply_types=False, logger=silent, graceful_timeout=BATCH_GRACE_SECONDS)
 
@@ -93,8 +101,8 @@ class Worker:
                 f"no consumer is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(found))}"
             )
         self.consumers = [consumer for name, consumer in sorted(found.items()) if not self.only or name in self.only]
-        self.broker = Broker(self.settings.redis_url)
         self.workers: dict[str, ConsumerWorker] = {}
+        self.broker = Broker(self.settings.redis_url, self.workers)
         self._tasks: list[asyncio.Task[None]] = []
         self.solitude = Solitude()
         for consumer in self.consumers:
@@ -128,7 +136,6 @@ class Worker:
             group=consumer.name,
             consumer=self.worker_id,
             batch=True,
-            max_records=BATCH if consumer.batched else CONCURRENT_BATCH,
             polling_interval=READ_BLOCK_MS,
         )
         subscriber = self.broker.subscriber(

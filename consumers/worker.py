@@ -32,6 +32,9 @@ from outbox.subscriptions import subscribe
 
 log = structlog.get_logger(__name__)
 
+BATCH = 500
+CONCURRENT_BATCH = 50
+"""What waits for S3 is read in smaller bites, so that many workers can share a burst."""
 BATCHES_AT_ONCE = 2
 DUE_BATCH = 500
 """Due deliveries that share a transaction, where the consumer is a batched one."""
@@ -49,6 +52,12 @@ class ConsumerWorker:
     stop: asyncio.Event
     _at_work: dict[asyncio.Task[None], set[UUID]] = field(default_factory=dict)
     """Batches that are being handled while the next is read, and whom they concern."""
+    _is_catching_up: bool = False
+
+    @property
+    def bite(self) -> int:
+        """How many entries to read next: many where there was nothing to begin, as after Redis has lost everything."""
+        return BATCH if self.consumer.batched or self._is_catching_up else CONCURRENT_BATCH
 
     async def subscribe(self) -> int:
         """Say what we handle, before anything is read. Returns how many types."""
@@ -124,6 +133,7 @@ class ConsumerWorker:
         async with self.sessions.begin() as session:
             claimed = await self._claim(session, batch, State.RUNNING)
         failpoint("consumer.after_claim")
+        self._is_catching_up = not claimed and len(batch) >= self.bite
         await self.attempts.submit(self._tasks(batch, claimed))
 
     def _tasks(self, batch: Sequence[Received], claimed: Sequence[Arrival]) -> list[Task]:

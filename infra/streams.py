@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -53,6 +53,16 @@ class StreamClient(Redis):
     Deliveries make reading again harmless; a group created at the stream's end would skip what came before.
     """
 
+    @classmethod
+    def of(cls, redis_url: str) -> Self:
+        """A client with a bounded pool; replies are bytes."""
+        pool = BlockingConnectionPool.from_url(
+            redis_url, max_connections=CONNECTIONS, timeout=CONNECT_TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT
+        )
+        client = cls(connection_pool=pool)
+        client.auto_close_connection_pool = True
+        return client
+
     async def xgroup_create(  # type: ignore[override]
         self,
         name: Any,
@@ -77,13 +87,7 @@ class StreamClient(Redis):
 
 
 def connect(redis_url: str) -> StreamClient:
-    """A client with a bounded pool; replies are bytes."""
-    pool = BlockingConnectionPool.from_url(
-        redis_url, max_connections=CONNECTIONS, timeout=CONNECT_TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT
-    )
-    client = StreamClient(connection_pool=pool)
-    client.auto_close_connection_pool = True
-    return client
+    return StreamClient.of(redis_url)
 
 
 async def ensure_group(redis: Redis, stream: str, group: str) -> None:

@@ -5,9 +5,12 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from consumers.app import Client
 from consumers.subscription import Unmendable
 from domain.aggregate import new_id
 from domain.files.events import FileUploaded
+from infra import streams
+from infra.settings import Settings
 from tests.consumers.conftest import MakeWorker, a_consumer
 from tests.consumers.steps import STREAM, note, publish, read, settled
 from tests.database import Database
@@ -42,6 +45,38 @@ async def test_a_second_delivery_of_an_event_finds_nothing_to_do(
     await settled(worker, database)
 
     assert len(await database.rows("SELECT 1 FROM effects")) == 1
+
+
+async def test_what_was_handled_before_is_passed_over_in_large_bites_and_the_rest_is_begun_in_small_ones(
+    make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker = make_worker(a_consumer(note))
+    await publish(database, redis, *(a_file_uploaded() for _ in range(60)))
+    entries = await read(worker, redis)
+    first, others = entries[:50], entries[50:]
+
+    bites = []
+    for read_now in (first, first, others, others):  # the others are few: that is no catching up
+        await worker.handle(STREAM, read_now)
+        await settled(worker, database)
+        bites.append(worker.bite)
+
+    assert bites == [50, 500, 50, 50]
+
+
+async def test_a_worker_reads_as_much_as_its_consumer_wants(
+    make_worker: MakeWorker, database: Database, redis: Redis, settings: Settings
+) -> None:
+    worker = make_worker(a_consumer(note))
+    client = Client.of(settings.redis_url)
+    client.workers = {"note": worker}
+    await publish(database, redis, *(a_file_uploaded() for _ in range(60)))
+    await streams.ensure_group(redis, STREAM, "note")
+
+    ((_, entries),) = await client.xreadgroup("note", "somebody", {STREAM: ">"}, count=1)
+    await client.aclose()
+
+    assert len(entries) == worker.bite == 50
 
 
 @pytest.mark.parametrize("batched", [True, False])
