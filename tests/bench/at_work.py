@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -49,6 +49,10 @@ async def rate(redis: Redis, stream: str, group: str, upto: int) -> float:
     began, seen = time.perf_counter(), await finished(redis, stream, group)
     await until(lambda: is_beyond(upto - 1))
     return (upto - seen) / (time.perf_counter() - began)
+
+
+async def have_finished(redis: Redis, stream: str, groups: Sequence[str], upto: int) -> bool:
+    return all([await finished(redis, stream, group) >= upto for group in groups])
 
 
 async def finished(redis: Redis, stream: str, group: str) -> int:

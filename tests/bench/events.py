@@ -5,8 +5,8 @@ from redis.asyncio import Redis
 
 from domain.aggregate import new_id
 from domain.catalogue import STREAMS
-from infra.connection import connect
 from outbox.relay import Relay
+from tests.bench.place import connected
 
 STREAM = "waybill:files"
 
@@ -34,12 +34,11 @@ async def record(connection: asyncpg.Connection, count: int, *, subjects: int, t
 
 async def publish(url: str, redis: Redis, count: int, *, subjects: int) -> None:
     """Commit so many events, and relay them."""
-    connection = await connect(url, application_name="bench", command_timeout=None)
-    await record(connection, count, subjects=subjects)
-    await connection.execute("ANALYZE outbox")
-    relay = Relay(connection, redis, STREAMS)
-    while await relay.step():
-        continue
-    await connection.execute("VACUUM ANALYZE outbox")
-    await connection.execute("CHECKPOINT")
-    await connection.close()
+    async with connected(url) as connection:
+        await record(connection, count, subjects=subjects)
+        await connection.execute("ANALYZE outbox")
+        relay = Relay(connection, redis, STREAMS)
+        while await relay.step():
+            continue
+        await connection.execute("VACUUM ANALYZE outbox")
+        await connection.execute("CHECKPOINT")

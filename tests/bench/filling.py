@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from infra.connection import connect
+from tests.bench.place import connected
 
 POSTGRES = {"wal_level": "minimal", "max_wal_senders": "0", "full_page_writes": "off", "shared_buffers": "1GB"}
 MEMORY = {"shared_buffers": "2GB"}
 """As for any Postgres with so many rows: ours is set for a small one."""
 SETTINGS = """
-SET statement_timeout = 0; SET maintenance_work_mem = '512MB'; SET work_mem = '256MB';
+SET maintenance_work_mem = '512MB'; SET work_mem = '256MB';
 SET session_replication_role = replica  -- no triggers, and no look for what a row refers to
 """
 # A key that another table refers to stays.
@@ -30,8 +30,7 @@ WHERE indrelid = $1::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE co
 @asynccontextmanager
 async def filled(url: str, table: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to put rows into this table, which is empty then, as is all that refers to it."""
-    connection = await connect(url, application_name="bench", command_timeout=None)
-    try:
+    async with connected(url) as connection:
         await connection.execute(SETTINGS)
         async with connection.transaction():
             await connection.execute(f"TRUNCATE {table} CASCADE")
@@ -40,8 +39,6 @@ async def filled(url: str, table: str) -> AsyncIterator[asyncpg.Connection]:
             for statement in made_again:
                 await connection.execute(statement)
         await connection.execute(f"VACUUM (FREEZE, ANALYZE, INDEX_CLEANUP off) {table}")
-    finally:
-        await connection.close()
 
 
 async def _without_indexes(connection: asyncpg.Connection, table: str) -> list[str]:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from tests.bench.item import Measured
+
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 END = b"\r\n\r\n"
 
@@ -37,6 +39,12 @@ async def loaded(port: int, requests: Sequence[Sequence[bytes]], *, seconds: flo
         await loop.create_connection(lambda made=connection: made, "127.0.0.1", port)  # type: ignore[misc]
     await asyncio.gather(*(connection.ended for connection in connections))
     return Answered(time.perf_counter() - began, took)
+
+
+async def answered(port: int, requests: Sequence[Sequence[bytes]], *, seconds: float) -> Measured:
+    """Requests a second, and how long they took. Raises as `loaded` does."""
+    found = await loaded(port, requests, seconds=seconds)
+    return Measured(found.rate, {"p50_ms": found.percentile(50), "p95_ms": found.percentile(95)})
 
 
 def request(method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:

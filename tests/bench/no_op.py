@@ -2,6 +2,7 @@
 
 import asyncio
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.subscription import consumes
@@ -10,6 +11,7 @@ from waybill import main
 
 CONCURRENCY = 32
 WAIT_SECONDS = 0.02
+LOOK = text("SELECT 1")
 
 
 @consumes(FileAvailable, batched=True)
@@ -19,8 +21,9 @@ async def no_op(session: AsyncSession, event: FileAvailable) -> None:
 
 @consumes(FileAvailable, concurrency=CONCURRENCY)
 async def waiting(session: AsyncSession, event: FileAvailable) -> None:
-    """As for S3 or SMTP."""
+    """As for S3 or SMTP; then it asks Postgres, so that its transaction is its own."""
     await asyncio.sleep(WAIT_SECONDS)
+    await session.execute(LOOK)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 import msgspec
+import psutil
 
 from tests.bench.item import Item, Measured
 
@@ -22,7 +23,7 @@ class Result(msgspec.Struct, kw_only=True):
     """Ours divided by the floor."""
     runs: int = 0
     spread: float | None = None
-    """How far the rounds lie apart, (largest - smallest) / median, of the side where that is more."""
+    """How far the rounds lie apart, (largest - smallest) / median, of the shakier side; null of one round."""
     settings: dict[str, Any] = {}
     figures: dict[str, float] = {}
     """Ours beyond the first, as percentiles."""
@@ -54,7 +55,7 @@ def result(
         floor=ground.figure if ground else None,
         ratio=own.figure / ground.figure if ground else None,
         runs=len(ours),
-        spread=max(_spread(side) for side in (ours, floor) if side),
+        spread=max(_spread(side) for side in (ours, floor) if side) if len(ours) > 1 else None,
         settings=dict(settings),
         figures=dict(own.more),
         floor_figures=dict(ground.more) if ground else {},
@@ -65,9 +66,9 @@ def result(
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on, and how busy it was with other things when the item began."""
-    load = round(os.getloadavg()[0], 2)
-    return {"cpus": os.cpu_count(), "python": platform.python_version(), "load_before": load}
+    """What the figures were taken on, and how busy it was with other things, of 1, in the second before the item."""
+    busy = round(psutil.cpu_percent(interval=1) / 100, 2)
+    return {"cpus": os.cpu_count(), "python": platform.python_version(), "busy_before": busy}
 
 
 def _median(runs: Sequence[Measured]) -> Measured:
@@ -91,6 +92,8 @@ def _figure(found: Result, item: Item, name: str) -> float:
 
 
 def _ahead(found: Result, item: Item) -> float | None:
+    """None while a peer has no figure: nobody is ahead of what was not measured."""
     figures = [figure for figure in found.peers.values() if not isinstance(figure, str)]
-    best = (max if item.higher_is_better else min)(figures, default=None)
-    return found.ours / best if best and found.ours is not None else None
+    if found.ours is None or not figures or len(figures) < len(found.peers):
+        return None
+    return found.ours / (max if item.higher_is_better else min)(figures)

@@ -19,6 +19,7 @@ from outbox.session import Sessions, session_factory
 from tests.bench.place import Place
 from tests.factories import an_account
 
+NO_HEADERS = ("--no-proxy-headers", "--no-server-header")
 PUBLIC_URL = "http://bench.example"
 
 
@@ -47,7 +48,7 @@ async def api(place: Place, database_url: str) -> AsyncIterator[Server]:
 async def bare(place: Place, database_url: str, app: str, *, name: str = "bare") -> AsyncIterator[Server]:
     """An ASGI application under the same uvicorn, with the same event loop and parser."""
     port = place.data_dir.port(name)
-    options = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning")
+    options = ("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning", *NO_HEADERS)
     program = Program(
         name=name,
         argv=(sys.executable, "-m", "uvicorn", app, "--port", str(port), *options),
@@ -69,7 +70,7 @@ async def _running(program: Program, port: int) -> AsyncIterator[Server]:
 async def people(place: Place, database_url: str, count: int) -> Sequence[Person]:
     """Of a fresh account each."""
     accounts = [an_account() for _ in range(count)]
-    async with _sessions(database_url) as sessions, sessions.begin() as session:
+    async with sessions_of(database_url) as sessions, sessions.begin() as session:
         session.add_all(accounts)
     return [await visitor(place, database_url, account.id) for account in accounts]
 
@@ -78,14 +79,14 @@ async def visitor(place: Place, database_url: str, account_id: UUID) -> Person:
     """In a new session of this account, with a token as it is given to who logs in."""
     settings = load_settings(place.with_database(database_url))
     begun = Session.begin(account_id, user_agent=None)
-    async with _sessions(database_url) as sessions, sessions.begin() as session:
+    async with sessions_of(database_url) as sessions, sessions.begin() as session:
         session.add(begun)
     token = AccessTokens(local_keys(settings), issuer=PUBLIC_URL).issue(account_id, begun.id).token
     return Person(account_id, {"Authorization": f"Bearer {token}"})
 
 
 @asynccontextmanager
-async def _sessions(database_url: str) -> AsyncIterator[Sessions]:
+async def sessions_of(database_url: str) -> AsyncIterator[Sessions]:
     engine = create_engine(database_url)
     yield session_factory(engine)
     await engine.dispose()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.bench.result import Result
 
-HEAD = ("", "ours", "floor", "unit", "ratio", "spread", "goal")
+HEAD = ("", "ours", "floor", "unit", "ratio", "rounds", "spread", "goal")
 
 
 def table(results: Sequence[Result]) -> str:
@@ -15,17 +15,17 @@ def table(results: Sequence[Result]) -> str:
 
 def _rows(found: Result) -> Iterator[tuple[str, ...]]:
     if found.failed:
-        yield (found.item, "", "", "", "", "", f"FAILED: {found.failed}")
+        yield (found.item, "", "", "", "", "", "", f"FAILED: {found.failed}")
         return
     goals = ", ".join(f"{goal} {'met' if is_met else 'MISSED'}" for goal, is_met in found.goals.items())
     spread = "" if found.spread is None else f"{found.spread:.0%}"
-    figures = (_figure(found.ours), _figure(found.floor), found.unit, _figure(found.ratio))
+    figures = (_figure(found.ours), _figure(found.floor), found.unit, _figure(found.ratio), str(found.runs))
     yield (found.item, *figures, spread, goals)
     for name, figure in found.figures.items():
-        yield (f"  {name}", _figure(figure), _figure(found.floor_figures.get(name)), "", "", "", "")
+        yield (f"  {name}", _figure(figure), _figure(found.floor_figures.get(name)), "", "", "", "", "")
     for name, peer in found.peers.items():
         what = ("", peer) if isinstance(peer, str) else (_figure(peer), "")
-        yield (f"  {name}", "", what[0], "", "", "", what[1])
+        yield (f"  {name}", "", what[0], "", "", "", "", what[1])
 
 
 def _figure(figure: float | None) -> str:
@@ -36,7 +36,7 @@ def _figure(figure: float | None) -> str:
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [
-        cell.ljust(width) if index in {0, 3, 6} else cell.rjust(width)
+        cell.ljust(width) if index in {0, 3, 7} else cell.rjust(width)
         for index, (cell, width) in enumerate(zip(row, widths, strict=True))
     ]
     return "  ".join(cells).rstrip()

@@ -1,19 +1,19 @@
 """Relaying and consuming once more, with millions of old rows in outbox and deliveries."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 
 from infra import streams
-from infra.connection import connect
-from tests.bench import filling
+from tests.bench import events, filling
 from tests.bench.at_work import at_work, rate
 from tests.bench.events import COLUMNS, EVENTS, STREAM, record
 from tests.bench.item import Measured, Sides, at_least, item
 from tests.bench.items.relay import relayed
-from tests.bench.place import Place
+from tests.bench.place import Place, connected
 
 OLD = 5_000_000
 COUNT = 30_000
@@ -36,7 +36,7 @@ SELECT 'no_op', n, {EVENT_ID}, {SUBJECT}, 'file.available', 'done', 1, now() FRO
 
 
 async def _old(place: Place) -> str:
-    return await place.kept(f"old_{OLD}", _fill)
+    return await place.kept("old", _fill, events, filling, sys.modules[__name__])
 
 
 async def _prepare(place: Place) -> None:
@@ -82,16 +82,15 @@ async def age(place: Place) -> AsyncIterator[Sides]:
 
 async def _both(place: Place, url: str, redis: Redis) -> Measured:
     """Relay, then consume, what is new in this database."""
-    connection = await connect(url, application_name="bench", command_timeout=None)
-    last: int = await connection.fetchval("SELECT coalesce(max(position), 0) FROM outbox")
-    await redis.flushall()
-    await _end_stream_at(redis, last)
-    await record(connection, COUNT, subjects=SUBJECTS)
-    await connection.execute("CHECKPOINT")
+    async with connected(url) as connection:
+        last: int = await connection.fetchval("SELECT coalesce(max(position), 0) FROM outbox")
+        await redis.flushall()
+        await _end_stream_at(redis, last)
+        await record(connection, COUNT, subjects=SUBJECTS)
+        await connection.execute("CHECKPOINT")
     relaying = await relayed(url, redis, COUNT)
     async with at_work(place, url, ("worker", "--only", "no_op")):
         consuming = await rate(redis, STREAM, "no_op", last + COUNT)
-    await connection.close()
     return Measured(1 / (1 / relaying + 1 / consuming), {"relay": relaying, "consume": consuming})
 
 
@@ -103,8 +102,7 @@ async def _end_stream_at(redis: Redis, position: int) -> None:
 
 
 async def _forget_the_new(url: str) -> None:
-    connection = await connect(url, application_name="bench", command_timeout=None)
-    for table in ("outbox", "deliveries"):
-        await connection.execute(f"DELETE FROM {table} WHERE position > {OLD}")
-        await connection.execute(f"VACUUM (ANALYZE) {table}")
-    await connection.close()
+    async with connected(url) as connection:
+        for table in ("outbox", "deliveries"):
+            await connection.execute(f"DELETE FROM {table} WHERE position > {OLD}")
+            await connection.execute(f"VACUUM (ANALYZE) {table}")

@@ -11,11 +11,10 @@ from redis.asyncio import Redis
 
 from domain.files.events import FileAvailable
 from infra import streams
-from infra.connection import connect
 from tests.bench.at_work import at_work, rate
 from tests.bench.events import STREAM, publish
 from tests.bench.item import Sides, at_least, item
-from tests.bench.place import Place
+from tests.bench.place import Place, connected
 
 COUNT = 100_000
 SUBJECTS = 20_000
@@ -32,26 +31,29 @@ INSERT INTO inbox (consumer, event_id) SELECT $1, unnest($2::uuid[]) ON CONFLICT
 @item(at_least(0.7), unit="events/s", rounds=3)
 @asynccontextmanager
 async def consume(place: Place) -> AsyncIterator[Sides]:
-    async with place.database() as url, streams.connect(place.redis_url) as redis:
-        connection = await connect(url, application_name="bench", command_timeout=None)
+    async with (
+        place.database() as url,
+        streams.connect(place.redis_url) as redis,
+        connected(url) as connection,
+    ):
         await connection.execute(PLAIN)
         await publish(url, redis, COUNT, subjects=SUBJECTS)
 
         async def ours() -> float:
-            await _begin(connection, redis, "deliveries", "no_op")
+            await begin(connection, redis, "deliveries", "no_op")
             async with at_work(place, url, ("worker", "--only", "no_op")):
                 return await rate(redis, STREAM, "no_op", COUNT)
 
         async def floor() -> float:
-            await _begin(connection, redis, "inbox", "by_hand")
+            await begin(connection, redis, "inbox", "by_hand")
             return await _consumed_by_hand(connection, redis)
 
         settings = {"events": COUNT, "subjects": SUBJECTS, "batch": 500, "processes": 1, "log": "json, to a file"}
         yield Sides(ours=ours, floor=floor, settings=settings)
-        await connection.close()
 
 
-async def _begin(connection: asyncpg.Connection, redis: Redis, table: str, group: str) -> None:
+async def begin(connection: asyncpg.Connection | asyncpg.Pool, redis: Redis, table: str, group: str) -> None:
+    """Nothing is consumed yet."""
     await redis.xgroup_destroy(STREAM, group)
     await redis.xgroup_create(STREAM, group, id="0")
     await connection.execute(f"TRUNCATE {table}")

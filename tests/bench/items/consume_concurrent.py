@@ -15,6 +15,7 @@ from infra import streams
 from tests.bench.at_work import at_work, rate
 from tests.bench.events import STREAM, publish
 from tests.bench.item import Sides, at_least, item
+from tests.bench.items.consume import begin
 from tests.bench.no_op import CONCURRENCY, WAIT_SECONDS
 from tests.bench.place import Place
 
@@ -39,23 +40,16 @@ async def consume_concurrent(place: Place) -> AsyncIterator[Sides]:
         await publish(url, redis, COUNT, subjects=COUNT)
 
         async def ours() -> float:
-            await _begin(pool, redis, "deliveries", "waiting")
+            await begin(pool, redis, "deliveries", "waiting")
             async with at_work(place, url, ("worker", "--only", "waiting")):
                 return await rate(redis, STREAM, "waiting", COUNT)
 
         async def floor() -> float:
-            await _begin(pool, redis, "inbox", "by_hand")
+            await begin(pool, redis, "inbox", "by_hand")
             return await _consumed_by_hand(pool, redis)
 
         settings = {"events": COUNT, "at_once": CONCURRENCY, "wait_ms": WAIT_SECONDS * 1000, "processes": 1}
         yield Sides(ours=ours, floor=floor, settings=settings)
-
-
-async def _begin(pool: asyncpg.Pool, redis: Redis, table: str, group: str) -> None:
-    await redis.xgroup_destroy(STREAM, group)
-    await redis.xgroup_create(STREAM, group, id="0")
-    await pool.execute(f"TRUNCATE {table}")
-    await pool.execute("CHECKPOINT")
 
 
 async def _consumed_by_hand(pool: asyncpg.Pool, redis: Redis) -> float:
@@ -63,7 +57,7 @@ async def _consumed_by_hand(pool: asyncpg.Pool, redis: Redis) -> float:
 
     async def handle(event_id: UUID, data: bytes) -> None:
         async with places, pool.acquire() as connection, connection.transaction():
-            await _wait(FileAvailable.from_json(data))
+            await _wait(connection, FileAvailable.from_json(data))
             await connection.execute(PLAIN_DONE, event_id)
 
     while True:
@@ -76,5 +70,6 @@ async def _consumed_by_hand(pool: asyncpg.Pool, redis: Redis) -> float:
         await redis.xack(STREAM, "by_hand", *(entry_id for entry_id, _ in answer[0][1]))
 
 
-async def _wait(event: Any) -> None:
+async def _wait(connection: asyncpg.Connection, event: Any) -> None:
     await asyncio.sleep(WAIT_SECONDS)
+    await connection.execute("SELECT 1")

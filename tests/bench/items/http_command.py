@@ -1,7 +1,7 @@
 """Promising a file over HTTP, with one presigned part: one process, 16 connections of as many people."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -11,9 +11,9 @@ import asyncpg
 import msgspec
 
 from tests.bench.item import Measured, Sides, at_least, item
-from tests.bench.load import loaded, request
+from tests.bench.load import answered, request
 from tests.bench.place import Place
-from tests.bench.serving import Person, Server, api, bare, people
+from tests.bench.serving import Person, api, bare, people
 
 CONNECTIONS = 16
 SECONDS = 3.0
@@ -31,21 +31,16 @@ async def http_command(place: Place) -> AsyncIterator[Sides]:
         async with api(place, url) as served, bare(place, url, f"{__name__}:floor_app") as floor_served:
 
             async def ours() -> Measured:
-                return await _asked(served, requests)
+                return await answered(served.port, requests, seconds=SECONDS)
 
             async def floor() -> Measured:
-                return await _asked(floor_served, requests)
+                return await answered(floor_served.port, requests, seconds=SECONDS)
 
             yield Sides(ours=ours, floor=floor, settings={"connections": CONNECTIONS, "seconds": SECONDS})
 
 
 def _post(person: Person) -> bytes:
     return request("POST", "/v1/uploads", {**person.headers, "X-Owner": str(person.id)}, BODY)
-
-
-async def _asked(server: Server, requests: Sequence[Sequence[bytes]]) -> Measured:
-    answered = await loaded(server.port, requests, seconds=SECONDS)
-    return Measured(answered.rate, {"p50_ms": answered.percentile(50), "p95_ms": answered.percentile(95)})
 
 
 # The floor: three rows, whoever asks, in tables with no index but their keys.

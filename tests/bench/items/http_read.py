@@ -1,7 +1,7 @@
 """Reading one's own file over HTTP: 16 connections. The peer does the floor's work as a route in Litestar."""
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -11,12 +11,10 @@ import msgspec
 from litestar import Litestar, get
 from litestar.params import FromPath
 
-from infra.database import create_engine
-from outbox.session import session_factory
 from tests.bench.item import Measured, Sides, at_least, item
-from tests.bench.load import loaded, request
+from tests.bench.load import answered, request
 from tests.bench.place import Place
-from tests.bench.serving import Person, Server, api, bare, people
+from tests.bench.serving import Person, api, bare, people, sessions_of
 from tests.factories import an_available_file
 
 CONNECTIONS = 16
@@ -34,35 +32,28 @@ async def http_read(place: Place) -> AsyncIterator[Sides]:
         async with api(place, url) as served, bare(place, url, f"{__name__}:floor_app") as floor_served:
 
             async def ours() -> Measured:
-                return await _asked(served, requests)
+                return await answered(served.port, requests, seconds=SECONDS)
 
             async def floor() -> Measured:
-                return await _asked(floor_served, requests)
+                return await answered(floor_served.port, requests, seconds=SECONDS)
 
             async def litestar() -> float:
                 async with bare(place, url, f"{__name__}:litestar_app", name="litestar") as peer_served:
-                    return (await _asked(peer_served, requests)).figure
+                    return (await answered(peer_served.port, requests, seconds=SECONDS)).figure
 
             settings = {"connections": CONNECTIONS, "seconds": SECONDS}
             yield Sides(ours=ours, floor=floor, peers={"litestar, bare": litestar}, settings=settings)
 
 
 async def _files(url: str, person: Person) -> list[UUID]:
-    engine = create_engine(url)
     files = [an_available_file(owner_id=person.id) for _ in range(FILES)]
-    async with session_factory(engine).begin() as session:
+    async with sessions_of(url) as sessions, sessions.begin() as session:
         session.add_all(files)
-    await engine.dispose()
     return [file.id for file in files]
 
 
 def _get(person: Person, file_id: UUID) -> bytes:
     return request("GET", f"/v1/files/{file_id}", dict(person.headers))
-
-
-async def _asked(server: Server, requests: Sequence[Sequence[bytes]]) -> Measured:
-    answered = await loaded(server.port, requests, seconds=SECONDS)
-    return Measured(answered.rate, {"p50_ms": answered.percentile(50), "p95_ms": answered.percentile(95)})
 
 
 # The floor: the row as JSON, whoever asks.

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from infra import streams
 from infra.connection import connect
-from tests.bench.at_work import at_work, finished, until
+from tests.bench.at_work import at_work, have_finished, until
 from tests.bench.events import COLUMNS, STREAM
 from tests.bench.item import Measured, Sides, at_most, item
 from tests.bench.items import consume, relay
@@ -53,9 +53,9 @@ async def latency(place: Place) -> AsyncIterator[Sides]:
             await _begin(redis)
             async with at_work(place, url, ("relay",), ("worker", "--only", "no_op")), _arrivals(redis) as arrived:
                 await _commit(pool, "outbox", 1)
-                await until(partial(_is_finished, redis, 1))
+                await until(partial(have_finished, redis, STREAM, ["no_op"], 1))
                 committed = await _commit(pool, "outbox", COUNT)
-                await until(partial(_is_finished, redis, COUNT + 1))
+                await until(partial(have_finished, redis, STREAM, ["no_op"], COUNT + 1))
             return _latencies(committed, arrived, _told(place.data_dir.log("worker")))
 
         async def floor() -> Measured:
@@ -82,8 +82,9 @@ async def _commit(pool: asyncpg.Pool, table: str, count: int) -> Times:
     async def commit() -> None:
         event_id = uuid4()
         values = (event_id, STREAM, "file.available", uuid4(), data, None, datetime.now().astimezone())
-        await pool.execute(f"INSERT INTO {table} ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)", *values)
-        committed[event_id] = time.time()
+        async with pool.acquire() as connection:
+            await connection.execute(f"INSERT INTO {table} ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)", *values)
+            committed[event_id] = time.time()
 
     async with asyncio.TaskGroup() as group:
         for number in range(count):
@@ -131,14 +132,11 @@ async def _by_hand(url: str, redis: Redis) -> AsyncIterator[Times]:
 
 @asynccontextmanager
 async def _meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-async def _is_finished(redis: Redis, position: int) -> bool:
-    return await finished(redis, STREAM, "no_op") >= position
+    """What fails in it ends what it is meanwhile to."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        yield
+        task.cancel()
 
 
 async def _has_all(handled: Times) -> bool:

@@ -2,26 +2,26 @@
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import asyncpg
 from redis.asyncio import Redis
 
 from infra import streams
-from infra.connection import connect
-from tests.bench.at_work import at_work, finished, until
+from tests.bench.at_work import at_work, have_finished, until
 from tests.bench.events import STREAM, record
-from tests.bench.item import Sides, at_least, item
+from tests.bench.item import Sides, Unavailable, at_least, item
 from tests.bench.peers import PEERS, WITHIN, environment, peer
-from tests.bench.place import Place
+from tests.bench.place import Place, connected
 
 COUNT = 50_000
 SUBJECTS = 10_000
 
 
 async def prepare(place: Place) -> None:
-    await environment(place)
+    with suppress(Unavailable):  # each peer says so itself
+        await environment(place)
 
 
 @item(at_least(1.0, "peers"), unit="events/s", rounds=3, seconds=75, prepare=prepare)
@@ -30,13 +30,14 @@ async def pipeline(place: Place) -> AsyncIterator[Sides]:
     async with streams.connect(place.redis_url) as redis:
 
         async def ours() -> float:
-            async with place.database() as url, at_work(place, url, ("relay",), ("worker", "--only", "no_op")):
-                connection = await connect(url, application_name="bench", command_timeout=None)
+            async with (
+                place.database() as url,
+                connected(url) as connection,
+                at_work(place, url, ("relay",), ("worker", "--only", "no_op")),
+            ):
                 await redis.flushall()
                 await _handled(connection, redis, 1)
-                rate = await _handled(connection, redis, COUNT)
-                await connection.close()
-                return rate
+                return await _handled(connection, redis, COUNT)
 
         settings = {"events": COUNT, "subjects": SUBJECTS, "processes": "1 relay, 1 worker", "log": "json, to a file"}
         peers = {name: peer(place, name, COUNT) for name in PEERS}
@@ -48,9 +49,5 @@ async def _handled(connection: asyncpg.Connection, redis: Redis, count: int) -> 
     await record(connection, count, subjects=SUBJECTS)
     began = time.perf_counter()
     last: int = await connection.fetchval("SELECT count(*) FROM outbox")
-    await until(partial(_is_finished, redis, last))
+    await until(partial(have_finished, redis, STREAM, ["no_op"], last))
     return count / (time.perf_counter() - began)
-
-
-async def _is_finished(redis: Redis, position: int) -> bool:
-    return await finished(redis, STREAM, "no_op") >= position

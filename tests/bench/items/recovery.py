@@ -1,6 +1,7 @@
-"""FLUSHALL, then until the stream is what it was and each group of ours has caught up with it."""
+"""FLUSHALL at rest, then until the stream is what it was and each group of ours has caught up with it."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
@@ -10,16 +11,15 @@ from redis.asyncio import Redis
 
 from consumers.subscription import Consumer, discover
 from infra import streams
-from infra.connection import connect
-from infra.database import create_engine
 from outbox.envelope import cloud_event
-from outbox.session import session_factory
 from outbox.subscriptions import subscribe
-from tests.bench.at_work import WAYBILL, at_work, finished, until
+from tests.bench import events
+from tests.bench.at_work import WAYBILL, at_work, have_finished, until
 from tests.bench.events import STREAM, publish
 from tests.bench.item import Sides, at_most, item
 from tests.bench.items import consume
-from tests.bench.place import Place
+from tests.bench.place import Place, connected
+from tests.bench.serving import sessions_of
 
 COUNT = 100_000
 SUBJECTS = 24_999
@@ -38,12 +38,13 @@ def _consumers() -> list[Consumer]:
     return [each for each in discover().values() if each.effect.__module__.startswith("consumers.handlers.")]
 
 
-async def _finished(place: Place) -> str:
-    return await place.kept("finished", partial(_finish_all, place))
+async def _all_finished(place: Place) -> str:
+    handlers = [sys.modules[each.effect.__module__] for each in _consumers()]
+    return await place.kept("finished", partial(_finish_all, place), events, sys.modules[__name__], *handlers)
 
 
 async def _prepare(place: Place) -> None:
-    await _finished(place)
+    await _all_finished(place)
 
 
 @item(at_most(30, "ours"), unit="s", higher_is_better=False, rounds=1, seconds=60, prepare=_prepare)
@@ -51,12 +52,16 @@ async def _prepare(place: Place) -> None:
 async def recovery(place: Place) -> AsyncIterator[Sides]:
     groups = [each.name for each in _consumers() if STREAM in each.streams]
     async with streams.connect(place.redis_url) as redis:
-        url = await _finished(place)
+        url = await _all_finished(place)
 
         async def ours() -> float:
+            await redis.flushall()
+            await _put_back(url, redis)
+            for group in groups:
+                await redis.xgroup_create(STREAM, group)
+                await redis.xgroup_setid(STREAM, group, "$")
             async with at_work(place, url, ("relay",), ("worker",), waybill=WAYBILL):
-                await until(partial(_are_beyond, redis, groups, 0))
-                return await _after_flushall(redis, until(partial(_are_beyond, redis, groups, COUNT - 1)))
+                return await _after_flushall(redis, until(partial(have_finished, redis, STREAM, groups, COUNT)))
 
         async def floor() -> float:
             return await _after_flushall(redis, _recover_by_hand(url, redis, groups))
@@ -69,23 +74,19 @@ async def _finish_all(place: Place, url: str) -> None:
     async with streams.connect(place.redis_url) as redis:
         await redis.flushall()
         await publish(url, redis, COUNT, subjects=SUBJECTS)
-    engine = create_engine(url)
-    async with session_factory(engine).begin() as session:
+    async with sessions_of(url) as sessions, sessions.begin() as session:
         for consumer in _consumers():
             await subscribe(session, consumer.name, consumer.event_types)
-    await engine.dispose()
-    connection = await connect(url, application_name="bench", command_timeout=None)
-    await connection.execute("SET statement_timeout = 0")
-    await connection.execute(OF_ALL_TYPES, list(TYPES))
-    await connection.execute(ALL_DONE)
-    await connection.execute(consume.PLAIN)
-    await connection.execute(
-        "INSERT INTO inbox SELECT each, event_id FROM outbox, unnest($1::text[]) each",
-        [each.name for each in _consumers() if STREAM in each.streams],
-    )
-    await connection.execute("VACUUM FULL ANALYZE outbox")
-    await connection.execute("VACUUM ANALYZE deliveries")
-    await connection.close()
+    async with connected(url) as connection:
+        await connection.execute(OF_ALL_TYPES, list(TYPES))
+        await connection.execute(ALL_DONE)
+        await connection.execute(consume.PLAIN)
+        await connection.execute(
+            "INSERT INTO inbox SELECT each, event_id FROM outbox, unnest($1::text[]) each",
+            [each.name for each in _consumers() if STREAM in each.streams],
+        )
+        await connection.execute("VACUUM FULL ANALYZE outbox")
+        await connection.execute("VACUUM ANALYZE deliveries")
 
 
 async def _after_flushall(redis: Redis, recovered: Awaitable[None]) -> float:
@@ -93,10 +94,6 @@ async def _after_flushall(redis: Redis, recovered: Awaitable[None]) -> float:
     began = time.perf_counter()
     await recovered
     return time.perf_counter() - began
-
-
-async def _are_beyond(redis: Redis, groups: Sequence[str], position: int) -> bool:
-    return all([await finished(redis, STREAM, group) > position for group in groups])
 
 
 async def _recover_by_hand(url: str, redis: Redis, groups: Sequence[str]) -> None:
@@ -107,18 +104,18 @@ async def _recover_by_hand(url: str, redis: Redis, groups: Sequence[str]) -> Non
 
 
 async def _put_back(url: str, redis: Redis) -> None:
-    connection, last = await connect(url, application_name="bench"), 0
-    while rows := await connection.fetch(PAGE, last):
-        async with redis.pipeline(transaction=False) as pipeline:
-            for row in rows:
-                pipeline.xadd(STREAM, cloud_event(row), id=f"{row['position']}-0")  # type: ignore[arg-type]
-            await pipeline.execute()
-        last = rows[-1]["position"]
-    await connection.close()
+    last = 0
+    async with connected(url) as connection:
+        while rows := await connection.fetch(PAGE, last):
+            async with redis.pipeline(transaction=False) as pipeline:
+                for row in rows:
+                    pipeline.xadd(STREAM, cloud_event(row), id=f"{row['position']}-0")  # type: ignore[arg-type]
+                await pipeline.execute()
+            last = rows[-1]["position"]
 
 
 async def _catch_up(url: str, redis: Redis, group: str) -> None:
-    connection, caught_up = await connect(url, application_name="bench"), 0
-    while caught_up < COUNT:
-        caught_up += len(await consume.consume_by_hand(connection, redis, group, block=100))
-    await connection.close()
+    caught_up = 0
+    async with connected(url) as connection:
+        while caught_up < COUNT:
+            caught_up += len(await consume.consume_by_hand(connection, redis, group, block=100))

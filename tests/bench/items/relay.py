@@ -14,7 +14,7 @@ from outbox.envelope import cloud_event
 from outbox.relay import Relay
 from tests.bench.events import STREAM, record
 from tests.bench.item import Sides, at_least, item
-from tests.bench.place import Place
+from tests.bench.place import Place, connected
 
 COUNT = 100_000
 
@@ -37,8 +37,11 @@ PLAIN_PUBLISHED = "UPDATE plain_outbox SET published = true WHERE id = ANY($1)"
 @item(at_least(1.0), unit="events/s", rounds=3)
 @asynccontextmanager
 async def relay(place: Place) -> AsyncIterator[Sides]:
-    async with place.database() as url, streams.connect(place.redis_url) as redis:
-        connection = await connect(url, application_name="bench", command_timeout=None)
+    async with (
+        place.database() as url,
+        streams.connect(place.redis_url) as redis,
+        connected(url) as connection,
+    ):
         await connection.execute(PLAIN)
 
         async def ours() -> float:
@@ -50,7 +53,6 @@ async def relay(place: Place) -> AsyncIterator[Sides]:
             return await _relayed_by_hand(connection, redis)
 
         yield Sides(ours=ours, floor=floor, settings={"events": COUNT, "batch": 1000, "processes": 1})
-        await connection.close()
 
 
 async def _begin(connection: asyncpg.Connection, redis: Redis, table: str) -> None:

@@ -16,13 +16,14 @@ from sqlalchemy import Select
 
 from api.searching import asked
 from domain.actor import Actor
+from domain.files import search as words
 from domain.files.filters import Sort
 from domain.files.finding import BY_VALUES, find_files
 from domain.files.model import Status
 from domain.files.relevance import find_relevant
 from infra.connection import connect
 from infra.driver import Statement
-from tests.bench import filling, million
+from tests.bench import filling, million, shelves
 from tests.bench.item import Measured, Sides, at_most, item
 from tests.bench.load import loaded, request
 from tests.bench.place import Place
@@ -72,8 +73,12 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 
 
+async def _files(place: Place) -> str:
+    return await place.kept("files", million.fill, million, shelves, filling, words)
+
+
 async def prepare(place: Place) -> None:
-    await place.kept("files", million.fill)
+    await _files(place)
 
 
 @item(
@@ -88,7 +93,7 @@ async def prepare(place: Place) -> None:
 )
 @asynccontextmanager
 async def search(place: Place) -> AsyncIterator[Sides]:
-    url = await place.kept("files", million.fill)
+    url = await _files(place)
     await _refuse_sequential_scans(url)
     owner, ids = await visitor(place, url, million.BIG_OWNER), await _some_ids(url)
     async with api(place, url) as server:

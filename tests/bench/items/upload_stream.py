@@ -34,7 +34,7 @@ async def upload_stream(place: Place) -> AsyncIterator[Sides]:
 
         async def ours() -> Measured:
             await asyncio.to_thread(_tidy, place)
-            return await _uploaded(server, person, file)
+            return await _uploaded(server, person, file, before)
 
         async def floor() -> float:
             await asyncio.to_thread(_tidy, place)
@@ -42,6 +42,7 @@ async def upload_stream(place: Place) -> AsyncIterator[Sides]:
 
         for _ in range(3):  # imports, pools and caches are not the upload's
             await asyncio.to_thread(_put, server, person, b"warm" * 5 * MIB)
+        before = psutil.Process(server.pid).memory_info().rss
         yield Sides(ours=ours, floor=floor, settings={"bytes": SIZE})
 
 
@@ -52,9 +53,8 @@ def _write(file: Path) -> None:
                 writing.write(os.urandom(MIB))
 
 
-async def _uploaded(server: Server, person: Person, file: Path) -> Measured:
-    process = psutil.Process(server.pid)
-    before = highest = process.memory_info().rss
+async def _uploaded(server: Server, person: Person, file: Path, before: int) -> Measured:
+    process, highest = psutil.Process(server.pid), 0
     with file.open("rb") as reading:
         began = time.perf_counter()
         sending = asyncio.create_task(asyncio.to_thread(_put, server, person, reading))

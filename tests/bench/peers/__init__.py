@@ -29,9 +29,13 @@ def peer(place: Place, name: str, count: int) -> Side:
         python = await environment(place)
         async with place.database() as url:
             file = str(HERE / f"{name}_peer.py")
-            printed = await _printed(str(python), file, url, place.redis_url, str(count), str(WITHIN))
-            done, seconds = printed.split()
-            return int(done) / float(seconds)
+            printed = await _printed(
+                str(python), file, url, place.redis_url, str(count), str(WITHIN), within=2 * WITHIN
+            )
+            done, seconds = map(float, printed.split())
+            if not done:
+                raise Unavailable(f"{name} has handed over nothing in {seconds:.0f} s")
+            return done / seconds
 
     return handed_over
 
@@ -49,13 +53,19 @@ async def environment(place: Place) -> Path:
     return python
 
 
-async def _printed(*argv: str) -> str:
-    """Raises Unavailable."""
+async def _printed(*argv: str, within: float | None = None) -> str:
+    """Raises Unavailable, also where it takes longer than so many seconds."""
     try:
         process = await asyncio.create_subprocess_exec(*argv, stdout=PIPE, stderr=PIPE)
     except OSError as error:
         raise Unavailable(f"{argv[0]}: {error.strerror}") from None
-    printed, complaints = await process.communicate()
+    try:
+        async with asyncio.timeout(within):
+            printed, complaints = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise Unavailable(f"not done within {within:.0f} s") from None
     if process.returncode:
         raise Unavailable(complaints.decode(errors="replace").strip().rpartition("\n")[2])
     return printed.decode()

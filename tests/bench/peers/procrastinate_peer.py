@@ -34,6 +34,8 @@ async def main(url: str, count: int, within: float) -> tuple[int, float]:
         await asyncio.wait([working], timeout=within)
         took = time.perf_counter() - began
         left = await app.connector.execute_query_one_async("SELECT count(*) FROM procrastinate_jobs")
+        if working.done():
+            working.result()  # or why it has failed
         working.cancel()
         await asyncio.wait([working])
         return count - left["count"], took
