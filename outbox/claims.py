@@ -12,10 +12,12 @@ WAITING_BEHIND = """
 EXISTS (
     SELECT FROM (
         SELECT earlier.position FROM outbox earlier
-        JOIN subscriptions owed
-            ON owed.consumer = :consumer AND owed.type = earlier.type AND owed.since < earlier.position
         WHERE (earlier.subject, earlier.position) < ({row}.subject, {row}.position)
         AND (earlier.subject, earlier.position) > ({row}.subject, 0)
+        AND (
+            SELECT owed.since FROM subscriptions owed
+            WHERE owed.consumer = :consumer AND owed.type = earlier.type LIMIT 1
+        ) < earlier.position
         AND (earlier.position <> ALL(:together) OR (
             SELECT known.position FROM deliveries known
             WHERE known.consumer = :consumer AND known.position = earlier.position LIMIT 1
@@ -32,8 +34,9 @@ EXISTS (
 
 One that has ended was taken only when all before it had; what was made due again since, FIRST_OPEN finds. So a
 subject's history costs nothing, however long. Those of the same batch that nobody has taken before do not count: they
-are handled together, in order. Deliveries are asked for one at a time (LIMIT 1), and the outbox by a row that is less
-than ours: the planner, who believes histories to be short, cannot turn that into reading all of them.
+are handled together, in order. Subscriptions and deliveries are asked for one at a time (LIMIT 1), and the outbox by a
+row that is less than ours: a planner who believes a history, or the whole outbox, to be short would else read all of it
+and sort it.
 """
 FIRST_OPEN = """
 SELECT open.{columns} FROM deliveries open

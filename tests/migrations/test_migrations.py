@@ -10,9 +10,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from infra.connection import schema
 from infra.database import create_engine
 from infra.embedded import EmbeddedStack
 from migrations.command import alembic_config, newest
+from tests.database import Database
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
@@ -90,3 +92,12 @@ async def test_a_step_that_cannot_have_its_lock_fails_instead_of_queueing(
 
 def test_the_step_that_is_last_by_name_is_the_last() -> None:
     assert [newest()] == ScriptDirectory.from_config(alembic_config()).get_heads()
+
+
+async def test_a_database_that_somebody_has_stamped_twice_is_not_called_up_to_date(database: Database) -> None:
+    (_, before, *_) = [step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()]
+    await database.execute("INSERT INTO alembic_version VALUES (:step)", step=before)
+    connection = await database.connect()
+
+    assert await schema(connection) == f"{before}, {newest()}"
+    await connection.close()
