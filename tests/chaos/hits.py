@@ -30,6 +30,7 @@ class Hits:
 
 def totals(directory: Path) -> dict[str, tuple[int, int]]:
     """Of all processes that kept their counts there: how often each failpoint was reached, and struck."""
-    files = [memoryview(path.read_bytes()).cast("Q") for path in directory.iterdir()]
+    read = [path.read_bytes() for path in directory.iterdir()]
+    files = [memoryview(counts).cast("Q") for counts in read if len(counts) == SIZE]  # one is empty while it is made
     sums = [sum(counts) for counts in zip(*files, strict=True)] or [0] * COUNTS * len(NAMES)
     return {name: (sums[COUNTS * i], sums[COUNTS * i + 1]) for i, name in enumerate(NAMES)}
