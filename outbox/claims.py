@@ -8,16 +8,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from outbox.delivery import Arrival, State
 
-WAITING_BEHIND = """
+OWED = """
+(
+    SELECT owed.since FROM subscriptions owed WHERE owed.consumer = :consumer AND owed.type = {event}.type LIMIT 1
+) < {event}.position
+"""
+"""The consumer was subscribed to the event's type by then.
+
+Subscriptions are asked one at a time (LIMIT 1): beside the LIMIT of the events, a planner who expects few of them would
+join both, and sort.
+"""
+WAITING_BEHIND = f"""
 EXISTS (
     SELECT FROM (
         SELECT earlier.position FROM outbox earlier
-        WHERE (earlier.subject, earlier.position) < ({row}.subject, {row}.position)
-        AND (earlier.subject, earlier.position) > ({row}.subject, 0)
-        AND (
-            SELECT owed.since FROM subscriptions owed
-            WHERE owed.consumer = :consumer AND owed.type = earlier.type LIMIT 1
-        ) < earlier.position
+        WHERE (earlier.subject, earlier.position) < ({{row}}.subject, {{row}}.position)
+        AND (earlier.subject, earlier.position) > ({{row}}.subject, 0)
+        AND {OWED.format(event="earlier")}
         AND (earlier.position <> ALL(:together) OR (
             SELECT known.position FROM deliveries known
             WHERE known.consumer = :consumer AND known.position = earlier.position LIMIT 1

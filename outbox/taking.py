@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from outbox.claims import FIRST_OPEN, WAITING_BEHIND
+from outbox.claims import FIRST_OPEN, OWED, WAITING_BEHIND
 from outbox.delivery import Policy, Ticket
 
 WINDOW = 5000
@@ -67,15 +67,14 @@ WITH head AS (
 ), unread AS MATERIALIZED (
     SELECT head.subject, (
         SELECT event.position FROM outbox event
-        JOIN subscriptions owed
-            ON owed.consumer = :consumer AND owed.type = event.type AND owed.since < event.position
-        WHERE event.subject = head.subject AND event.position > head.position
-        AND event.position < (SELECT max(behind.position) FROM behind WHERE behind.subject = head.subject)
-        AND (
+        WHERE (event.subject, event.position) > (head.subject, head.position)
+        AND (event.subject, event.position)
+            < (head.subject, (SELECT max(behind.position) FROM behind WHERE behind.subject = head.subject))
+        AND {OWED.format(event="event")} AND (
             SELECT known.position FROM deliveries known
             WHERE known.consumer = :consumer AND known.position = event.position LIMIT 1
         ) IS NULL
-        ORDER BY event.position LIMIT 1
+        ORDER BY event.subject, event.position LIMIT 1
     ) AS position
     FROM head
 ), free AS MATERIALIZED (
