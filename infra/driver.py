@@ -1,7 +1,8 @@
 """The driver itself, for the few statements that are run with every other request.
 
 For a row by its key SQLAlchemy takes five times as long, nearly all of it in our own process. The connections are those
-of the engine's pool. A statement is a transaction of its own, which is one round trip, or one of several on a snapshot.
+of the engine's pool. A statement is a transaction of its own, which is one round trip, or one of several on a snapshot
+or in the transaction of a session.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -11,15 +12,17 @@ from functools import lru_cache
 from typing import Any, Self
 
 import asyncpg
-from sqlalchemy import ClauseElement, PoolProxiedConnection
+from sqlalchemy import ClauseElement, PoolProxiedConnection, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 DRIVERS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError, TimeoutError)
 """What the driver raises; by the last of them a server that has fallen silent is told."""
 OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A migration has changed what a statement reads, so the connection's prepared statements are of no use any more."""
+NOTHING = text("SELECT")
+"""SQLAlchemy says BEGIN with the first statement of a transaction."""
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 COMPILED = 600
 """Statements that are kept at most, some 50 kB each: all shapes that a search keeps, and the few others."""
@@ -62,11 +65,7 @@ class Driver:
         """JSON is given as text. Raises what SQLAlchemy does: DBAPIError, PoolTimeout and the like."""
         pooled = await self.engine.raw_connection()
         try:
-            return await _rows(pooled.driver_connection, statement, values)
-        except BaseException as error:
-            if told := _told(error, pooled, statement.sql):
-                raise told from error
-            raise
+            return await _asked(pooled, statement, values)
         finally:
             pooled.close()
 
@@ -95,6 +94,28 @@ class Driver:
             raise
         finally:
             pooled.close()
+
+
+async def rows_within(
+    session: AsyncSession, statement: Statement, values: Mapping[str, Any]
+) -> Sequence[asyncpg.Record]:
+    """In the session's own transaction, before what it has yet to flush. Raises as `Driver.rows` does."""
+    connection: Any = await session.connection()
+    pooled = connection.sync_connection.connection
+    if not pooled.driver_connection.is_in_transaction():
+        await session.execute(NOTHING)
+    return await _asked(pooled, statement, values)
+
+
+async def _asked(
+    pooled: PoolProxiedConnection, statement: Statement, values: Mapping[str, Any]
+) -> Sequence[asyncpg.Record]:
+    try:
+        return await _rows(pooled.driver_connection, statement, values)
+    except BaseException as error:
+        if told := _told(error, pooled, statement.sql):
+            raise told from error
+        raise
 
 
 async def _roll_back(pooled: PoolProxiedConnection) -> None:

@@ -5,36 +5,36 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from infra.driver import Driver, Statement
+from infra.driver import Driver, Statement, rows_within
 from outbox.delivery import LeaseLost, Policy, State, Ticket
 
 MAX_ERROR_LENGTH = 8000
 
-MINE = "WHERE consumer = :consumer AND position = :position AND state = 'running' AND attempts = :attempt"
+# By the primary key, whatever the planner believes: every other index is of some states only, and none knows of a CASE.
+# By that of what is open it would read all that is running, and all that has ended since the last vacuum.
+RUNNING = "CASE state WHEN 'running' THEN attempts END"
+MINE = f"WHERE consumer = :consumer AND position = :position AND {RUNNING} = :attempt"
+HELD = f"""
+FROM unnest(CAST(:positions AS bigint[]), CAST(:attempts AS int[])) AS mine (held, attempt)
+WHERE consumer = :consumer AND position = ANY(:positions) AND position = mine.held AND {RUNNING} = mine.attempt
+"""
+DONE = "UPDATE deliveries SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now()"
+FINISH = Statement.of(text(f"{DONE} {MINE} RETURNING position, attempts"))
+FINISH_ALL = Statement.of(text(f"{DONE} {HELD} RETURNING position, attempts"))
 FAIL = text(f"""
 UPDATE deliveries SET state = :state, last_error = :error, updated_at = now(),
     due_at = CASE WHEN :state = 'due' THEN now() + :delay END
 {MINE}
 """)
-HELD = """
-FROM unnest(CAST(:consumers AS text[]), CAST(:positions AS bigint[]), CAST(:attempts AS int[]))
-    AS mine (consumer, position, attempt)
-WHERE held.consumer = mine.consumer AND held.position = mine.position
-AND held.state = 'running' AND held.attempts = mine.attempt
-"""
-FINISH = f"UPDATE deliveries held SET state = 'done', due_at = NULL, last_error = NULL, updated_at = now() {HELD}"
-FINISH_ALL = text(FINISH)
-FINISH_EACH = Statement.of(text(f"{FINISH} RETURNING held.position, held.attempts"))
 HAND_BACK = text(f"""
-UPDATE deliveries held SET state = 'due', attempts = held.attempts - 1, due_at = now(), updated_at = now() {HELD}
+UPDATE deliveries SET state = 'due', attempts = attempts - 1, due_at = now(), updated_at = now() {HELD}
 """)
-RENEW = text(f"UPDATE deliveries held SET due_at = now() + :lease {HELD}")
+RENEW = text(f"UPDATE deliveries SET due_at = now() + :lease {HELD}")
 
 
 async def finish(session: AsyncSession, tickets: Sequence[Ticket]) -> None:
     """Note, in the effects' own transaction, that they are done. Raises LeaseLost, if of any of them."""
-    result = await session.execute(FINISH_ALL, _keys(tickets))
-    if result.rowcount != len(tickets):  # type: ignore[attr-defined]
+    if len(await rows_within(session, *_finishing(tickets))) != len(tickets):
         raise LeaseLost
 
 
@@ -45,7 +45,7 @@ async def finish_each(driver: Driver, tickets: Sequence[Ticket]) -> set[tuple[in
         Position and attempt of those that still were ours.
 
     """
-    return {(row["position"], row["attempts"]) for row in await driver.rows(FINISH_EACH, _keys(tickets))}
+    return {(row["position"], row["attempts"]) for row in await driver.rows(*_finishing(tickets))}
 
 
 async def fail(
@@ -77,11 +77,16 @@ def _storable(error: str) -> str:
     return error[-MAX_ERROR_LENGTH:].replace("\0", "").encode(errors="backslashreplace").decode()
 
 
+def _finishing(tickets: Sequence[Ticket]) -> tuple[Statement, dict[str, object]]:
+    """One by itself is what Postgres need not plan anew each time."""
+    return (FINISH, _key(tickets[0])) if len(tickets) == 1 else (FINISH_ALL, _keys(tickets))
+
+
 def _keys(tickets: Sequence[Ticket]) -> dict[str, object]:
-    """In order: statements that lock the same rows had better do so in the same one."""
+    """Of one consumer. In order: statements that lock the same rows had better do so in the same one."""
     ordered = sorted(tickets, key=lambda ticket: ticket.position)
     return {
-        "consumers": [ticket.consumer for ticket in ordered],
+        "consumer": ordered[0].consumer,
         "positions": [ticket.position for ticket in ordered],
         "attempts": [ticket.attempt for ticket in ordered],
     }

@@ -11,7 +11,7 @@ from tests.database import Database
 
 CONSUMER, TYPE = "reader", "file.available"
 FEW = 10
-"""Rows of the outbox: the events in question, and those around them."""
+"""Rows: those in question, and those around them."""
 PLANNED_FOR_GOOD = 7
 """Executions, after which Postgres keeps a plan for any values."""
 EVENTS = """
@@ -20,7 +20,7 @@ SELECT gen_random_uuid(), 'waybill:files', :type, coalesce(:subject, md5((n % 50
 FROM generate_series(CAST(:first AS int), CAST(:last AS int)) n
 """
 READ = """
-SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'outbox'
+SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = :table
 """
 
 
@@ -36,13 +36,15 @@ async def have_events(database: Database, first: int, last: int, subject: UUID |
     await database.execute(EVENTS, type=TYPE, subject=subject, first=first, last=last)
 
 
-async def rows_read(session: AsyncSession, statement: Callable[[AsyncSession], Awaitable[None]]) -> int:
-    """Rows of the outbox that it took."""
-    before = await _rows_read(session)
+async def rows_read(
+    session: AsyncSession, statement: Callable[[AsyncSession], Awaitable[object]], table: str = "outbox"
+) -> int:
+    """How many of the table it took."""
+    before = await _rows_read(session, table)
     await statement(session)
-    return await _rows_read(session) - before
+    return await _rows_read(session, table) - before
 
 
-async def _rows_read(session: AsyncSession) -> int:
-    found: int = (await session.execute(text(READ))).scalar_one()
+async def _rows_read(session: AsyncSession, table: str) -> int:
+    found: int = (await session.execute(text(READ), {"table": table})).scalar_one()
     return found
