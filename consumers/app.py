@@ -143,8 +143,7 @@ class Worker:
         )
 
         async def handle(entries: Any) -> None:
-            worker = self.workers[consumer.name]
-            await (worker.handle_meanwhile if consumer.batched else worker.handle)(stream, entries)
+            await self.workers[consumer.name].handle(stream, entries)
 
         subscriber(handle)
 

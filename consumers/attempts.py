@@ -4,7 +4,7 @@ import asyncio
 import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.ends import Ends
+from consumers.places import Places
 from consumers.solitude import Solitude
 from consumers.subscription import Consumer, Unmendable
 from consumers.telling import known, tell, tell_together
@@ -55,10 +56,9 @@ class Attempts:
     """Something was due when last looked: perhaps behind what is at work here, so each end here is a reason to look."""
     _chains: set[asyncio.Task[None]] = field(default_factory=set)
     _held: dict[int, Ticket] = field(default_factory=dict)
-    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self._places = asyncio.Semaphore(self.consumer.concurrency)
+        self._places = Places(self.consumer.concurrency)
         self._ends = Ends(Driver.of(self.sessions))
 
     @property
@@ -72,7 +72,7 @@ class Attempts:
         self._held |= {task.ticket.position: task.ticket for chain in chains for task in chain}
         begun = []
         for index, chain in enumerate(chains):
-            if not await self._place():
+            if not await self._places.take():
                 await self._hand_back([task.ticket for rest in chains[index:] for task in rest])
                 break
             begun.append(asyncio.create_task(self._run(chain), name=f"{self.consumer.name}:{chain[0].ticket.position}"))
@@ -125,7 +125,7 @@ class Attempts:
 
     def stop_starting(self) -> None:
         """From now on nothing new is tried; what comes is handed back."""
-        self._stopping.set()
+        self._places.close()
         self.wake.set()
 
     async def drain(self, grace: float) -> None:
@@ -139,22 +139,10 @@ class Attempts:
         await self._ends.stop()
         await self._hand_back(list(self._held.values()))
 
-    async def _place(self) -> bool:
-        """Wait for a free place; False where we are to stop before there is one."""
-        if self._stopping.is_set() or not self._places.locked():
-            return not self._stopping.is_set() and await self._places.acquire()
-        acquiring, stopping = (
-            asyncio.ensure_future(self._places.acquire()),
-            asyncio.ensure_future(self._stopping.wait()),
-        )
-        await asyncio.wait([acquiring, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        return acquiring.done() or not acquiring.cancel()
-
     async def _run(self, chain: Sequence[Task]) -> None:
         """One after the other; behind one that failed, or when we are to stop, the rest is for somebody else."""
         rest = list(chain)
-        while rest and not self._stopping.is_set():
+        while rest and not self._places.is_closed:
             if not await self._try(rest.pop(0)):
                 break
         await self._hand_back([task.ticket for task in rest])
@@ -179,7 +167,7 @@ class Attempts:
         return False
 
     async def _attempt(self, task: Task) -> None:
-        async with self.sessions() as session:
+        async with aclosing(self.sessions()) as session:
             await self.effect(session, task)
             if session.in_transaction():
                 await tickets.finish(session, [task.ticket])
@@ -249,7 +237,7 @@ class Attempts:
 
     def _ended(self, chain: asyncio.Task[None]) -> None:
         self._chains.discard(chain)
-        self._places.release()
+        self._places.give_back()
         if self.has_due:
             self.wake.set()
 

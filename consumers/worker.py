@@ -65,12 +65,12 @@ class ConsumerWorker:
             await subscribe(session, self.consumer.name, self.consumer.event_types)
         return len(self.consumer.event_types)
 
-    async def handle_meanwhile(self, stream: str, entries: Entries) -> None:
-        """Handle what has been read while the next batch is being read.
+    async def handle(self, stream: str, entries: Entries) -> None:
+        """Handle what has been read while the next batch is being read, then acknowledge it.
 
-        Two are handled at once, so that Postgres need not wait for us nor we for it; but not if they share a subject,
-        since the later one's events would have to be put off, each by itself. What nobody has begun when we are to stop
-        is swept like anything else that was fetched.
+        Two batches are handled at once, so that Postgres and we need not wait in turns, and no place is empty while
+        the next events are claimed; but not if they share a subject, since the later one's events would have to be put
+        off, each by itself. What nobody has begun when we are to stop is swept like anything else that was fetched.
         """
         batch = received(entries)
         subjects = {entry.arrival.subject for entry in batch if entry.arrival.type in self.consumer.event_types}
@@ -89,10 +89,6 @@ class ConsumerWorker:
         for batch in begun:
             batch.cancel()
         await asyncio.gather(*begun, return_exceptions=True)
-
-    async def handle(self, stream: str, entries: Entries) -> None:
-        """Handle what has been read, then acknowledge it. While Postgres is away, the batch waits."""
-        await self._handle(stream, [entry_id for entry_id, _ in entries], received(entries))
 
     async def _handle_quietly(self, stream: str, ids: Sequence[bytes], batch: Sequence[Received]) -> None:
         await self.quietly(partial(self._handle, stream, ids, batch))

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -15,9 +16,9 @@ from tests.database import Database
 MakeWorker = Callable[..., ConsumerWorker]
 
 
-def a_consumer(effect: Effect, *, batched: bool = False) -> Consumer:
-    """A consumer of file.uploaded that only this test knows."""
-    consumes(FileUploaded, batched=batched)(effect)
+def a_consumer(effect: Effect, **options: Any) -> Consumer:
+    """A consumer of file.uploaded that only this test knows; the options are those of `consumes`."""
+    consumes(FileUploaded, **options)(effect)
     return CONSUMERS.pop(effect.__name__)
 
 

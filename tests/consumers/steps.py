@@ -1,6 +1,7 @@
 """What the tests of a worker do: publish, read, settle, and look at the effects."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -39,6 +40,12 @@ async def read(worker: ConsumerWorker, redis: Redis) -> list[Any]:
     await streams.ensure_group(redis, STREAM, worker.consumer.name)
     answer: Any = await redis.xreadgroup(worker.consumer.name, worker.worker_id, {STREAM: ">"}, count=500)
     return list(answer[0][1]) if answer else []
+
+
+async def handled(worker: ConsumerWorker, entries: Sequence[Any]) -> None:
+    """Hand over what was read, as FastStream does; returns once it is acknowledged."""
+    await worker.handle(STREAM, entries)
+    await worker.finish_batches(grace=60)
 
 
 async def settled(worker: ConsumerWorker, database: Database) -> list[tuple[str, int]]:

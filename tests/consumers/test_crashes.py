@@ -13,7 +13,7 @@ from domain.files.events import FileUploaded
 from infra.database import create_engine
 from outbox.session import session_factory
 from tests.consumers.conftest import MakeWorker, a_consumer
-from tests.consumers.steps import STREAM, note, publish, read, settled
+from tests.consumers.steps import STREAM, handled, note, publish, read, settled
 from tests.database import Database
 from tests.factories import a_file_uploaded
 
@@ -23,7 +23,7 @@ async def test_an_event_that_kills_every_worker_is_dead_after_the_last_attempt(
 ) -> None:
     worker = make_worker(a_consumer(note), max_attempts=3)
     await publish(database, redis, a_file_uploaded())
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await settled(worker, database)
     await database.execute(
         "UPDATE deliveries SET state = 'running', attempts = 3, due_at = now() - interval '1 second'"
@@ -70,7 +70,7 @@ async def test_a_delivery_whose_worker_died_while_trying_is_tried_again_and_the_
 ) -> None:
     worker = make_worker(a_consumer(note))
     await publish(database, redis, a_file_uploaded())
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await settled(worker, database)
     await database.execute("UPDATE deliveries SET state = 'running', due_at = now() - interval '1 second'")
 
@@ -87,7 +87,7 @@ async def test_an_attempt_that_lost_its_lease_commits_nothing(
     worker = make_worker(a_consumer(overtaken))
     await publish(database, redis, a_file_uploaded())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await worker.attempts.drain(1)
 
     assert await database.rows("SELECT 1 FROM effects") == []
@@ -129,7 +129,7 @@ async def test_a_cancellation_that_is_the_handlers_own_is_its_failure(
     worker = make_worker(a_consumer(awaits_what_was_cancelled))
     await publish(database, redis, a_file_uploaded())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("dead", 3)]
 
@@ -143,7 +143,7 @@ async def test_an_error_that_postgres_cannot_hold_is_noted_all_the_same(
     worker = make_worker(a_consumer(raises_half_a_character))
     await publish(database, redis, a_file_uploaded())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("dead", 3)]
 
@@ -189,7 +189,7 @@ async def test_a_stop_hands_back_all_that_waits_for_a_place_at_once(
 
     worker = make_worker(a_consumer(waits))
     await publish(database, redis, *(a_file_uploaded() for _ in range(320)))
-    handling = asyncio.create_task(worker.handle(STREAM, await read(worker, redis)))
+    handling = asyncio.create_task(handled(worker, await read(worker, redis)))
     await full.wait()
 
     worker.attempts.stop_starting()

@@ -13,7 +13,7 @@ from consumers.due import look_for_due
 from consumers.worker import ConsumerWorker
 from domain.files.events import FileUploaded
 from tests.consumers.conftest import MakeWorker, a_consumer
-from tests.consumers.steps import STREAM, note, publish, read
+from tests.consumers.steps import handled, note, publish, read
 from tests.database import Database
 from tests.factories import a_file_available, a_file_uploaded
 
@@ -71,7 +71,7 @@ async def test_what_becomes_due_is_handled(
     worker = make_worker(a_consumer(fails_once, batched=batched))
     async with at_work(database, worker):
         await publish(database, redis, a_file_uploaded())
-        await worker.handle(STREAM, await read(worker, redis))
+        await handled(worker, await read(worker, redis))
         await asyncio.wait_for(done.wait(), 10)
 
 
@@ -81,6 +81,6 @@ async def test_events_of_no_concern_are_no_reason_to_look_for_what_is_due(
     worker = make_worker(a_consumer(note))
     await publish(database, redis, a_file_available())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert not worker.attempts.has_due

@@ -14,7 +14,7 @@ from infra.mailer import Mailer
 from infra.settings import Settings
 from outbox import dead_letters
 from tests.consumers.conftest import MakeWorker
-from tests.consumers.steps import STREAM, publish, read, settled
+from tests.consumers.steps import handled, publish, read, settled
 from tests.database import Database
 from tests.factories import an_account, an_available_file
 from tests.mails import mails_to
@@ -41,14 +41,14 @@ async def test_the_notice_of_an_expiring_file_waits_is_given_up_and_goes_once_wh
         worker = make_worker(discover()["send_mail"], max_attempts=3, resources=resources)
         entries = await read(worker, redis)
         await smtp.cut()
-        await worker.handle(STREAM, entries)
+        await handled(worker, entries)
         assert await settled(worker, database) == [("dead", 3)]
 
         await smtp.mend()
         which = dead_letters.Which(consumer="send_mail")
         await dead_letters.redrive(database.sessions, await dead_letters.found(database.sessions, which), print)
         assert await settled(worker, database) == [("done", 1)]
-        await worker.handle(STREAM, entries)  # once more, as after a crash before it was acknowledged
+        await handled(worker, entries)  # once more, as after a crash before it was acknowledged
         assert await settled(worker, database) == [("done", 1)]
 
     assert [event.type for event in await database.recorded()].count(FileExpiring.type) == 1

@@ -46,19 +46,27 @@ def gate() -> Gate:
 
 @pytest.fixture
 def worker(gate: Gate, make_worker: MakeWorker) -> ConsumerWorker:
-    async def waits(session: AsyncSession, event: FileUploaded) -> None:
-        await gate.effect(session, event)
-
-    return make_worker(a_consumer(waits, batched=True))
+    return _worker(gate, make_worker, batched=True)
 
 
 @pytest.fixture
 def batch_of(worker: ConsumerWorker, database: Database, redis: Redis) -> Read:
+    return _reader(worker, database, redis)
+
+
+def _worker(gate: Gate, make_worker: MakeWorker, **options: Any) -> ConsumerWorker:
+    async def waits(session: AsyncSession, event: FileUploaded) -> None:
+        await gate.effect(session, event)
+
+    return make_worker(a_consumer(waits, **options))
+
+
+def _reader(worker: ConsumerWorker, database: Database, redis: Redis) -> Read:
     """Reads a batch of one event, as FastStream would hand it over."""
 
     async def hand_over(name: str, subject: UUID) -> None:
         await publish(database, redis, a_file_uploaded(file_id=subject, name=name))
-        await worker.handle_meanwhile(STREAM, await read(worker, redis))
+        await worker.handle(STREAM, await read(worker, redis))
 
     return hand_over
 
@@ -77,6 +85,25 @@ async def test_two_batches_are_handled_at_once_and_a_third_waits_for_a_place(
     await worker.finish_batches(10)
 
     assert sorted(gate.done) == ["a", "b", "c"]
+
+
+async def test_the_next_batch_is_claimed_while_all_places_are_taken(
+    gate: Gate, make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker = _worker(gate, make_worker, concurrency=1)
+    batch_of = _reader(worker, database, redis)
+    async with asyncio.timeout(10):
+        await batch_of("a", new_id())
+        await batch_of("b", new_id())
+        await gate.until_there_wait("a")
+        while await database.rows("SELECT state FROM deliveries") != [("running",)] * 2:
+            continue
+    assert gate.waiting == ["a"]
+
+    gate.open.set()
+    await worker.finish_batches(10)
+    await worker.attempts.drain(10)
+    assert gate.done == ["a", "b"]
 
 
 async def test_a_batch_waits_for_one_that_shares_a_subject_with_it(

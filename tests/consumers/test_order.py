@@ -8,7 +8,7 @@ from domain.aggregate import new_id
 from domain.files.events import FileUploaded
 from outbox.delivery import Policy
 from tests.consumers.conftest import MakeWorker, a_consumer
-from tests.consumers.steps import STREAM, note, notes, publish, read, settled
+from tests.consumers.steps import STREAM, handled, note, notes, publish, read, settled
 from tests.database import Database
 from tests.factories import a_file_uploaded
 
@@ -31,7 +31,7 @@ async def test_later_events_of_a_subject_wait_behind_a_failing_one_while_others_
         database, redis, *(a_file_uploaded(file_id=subject, name=n) for n in names), a_file_uploaded(name="other")
     )
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await settled(worker, database)
 
     notes = [row.note for row in await database.rows("SELECT note FROM effects ORDER BY id")]
@@ -50,8 +50,8 @@ async def test_two_workers_keep_the_order_of_a_subject(
     await publish(database, redis, a_file_uploaded(file_id=subject, name="2"))
     late = await read(second, redis)
 
-    await second.handle(STREAM, late)
-    await first.handle(STREAM, early)
+    await handled(second, late)
+    await handled(first, early)
     await settled(second, database)
 
     assert await database.rows("SELECT note FROM effects ORDER BY id") == [("1",), ("2",)]
@@ -70,11 +70,11 @@ async def test_a_group_that_is_read_again_does_not_let_an_event_overtake_one_tha
     worker.attempts.policy = Policy(max_attempts=50, base=60)
     subject = new_id()
     await publish(database, redis, a_file_uploaded(file_id=subject, name="1"))
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await publish(database, redis, a_file_uploaded(file_id=subject, name="2"))
     await redis.xgroup_destroy(STREAM, "stumbles")
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await worker.attempts.drain(5)
 
     assert await notes(database) == []

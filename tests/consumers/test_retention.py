@@ -10,7 +10,7 @@ from domain.aggregate import now
 from domain.catalogue import STREAMS
 from outbox import retention
 from tests.consumers.conftest import MakeWorker, a_consumer
-from tests.consumers.steps import STREAM, note, notes, publish, read, settled
+from tests.consumers.steps import STREAM, handled, note, notes, publish, read, settled
 from tests.database import Database
 from tests.factories import a_file_uploaded
 
@@ -23,7 +23,7 @@ async def test_a_redis_restored_from_before_retention_brings_no_effect_back(
     await publish(database, redis, *(a_file_uploaded(name=name) for name in "abcd"))
     entries = await read(worker, redis)
     snapshot: Any = await redis.dump(STREAM)
-    await worker.handle(STREAM, entries)
+    await handled(worker, entries)
     await settled(worker, database)
     async with database.sessions.begin() as session:
         reached = await retention.prune(session, before=now() + timedelta(days=1), after=0)
@@ -32,7 +32,7 @@ async def test_a_redis_restored_from_before_retention_brings_no_effect_back(
     await redis.restore(STREAM, 0, snapshot, replace=True)  # with its group, in which all four are pending
     await worker.sweep(STREAM, min_idle=0)
     await redis.xgroup_destroy(STREAM, worker.consumer.name)
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await settled(worker, database)
 
     assert sorted(await notes(database)) == list("abcd")

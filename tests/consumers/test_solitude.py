@@ -9,7 +9,7 @@ from consumers.solitude import Solitude
 from consumers.worker import ConsumerWorker
 from domain.files.events import FileUploaded
 from tests.consumers.conftest import MakeWorker, a_consumer
-from tests.consumers.steps import STREAM, note, notes, publish, read, settled
+from tests.consumers.steps import handled, note, notes, publish, read, settled
 from tests.database import Database
 from tests.factories import a_file_uploaded
 
@@ -18,7 +18,7 @@ async def with_a_suspect(make_worker: MakeWorker, database: Database, redis: Red
     """A worker that finds a delivery whose worker is gone, with one attempt left."""
     worker = make_worker(a_consumer(note), max_attempts=2)
     await publish(database, redis, a_file_uploaded(name="suspect"))
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await settled(worker, database)
     await database.execute("UPDATE deliveries SET state = 'running', attempts = 1, due_at = now()")
     return worker
@@ -90,7 +90,7 @@ async def test_a_handlers_own_cancellation_is_its_failure_in_a_batch_too(
     worker = make_worker(a_consumer(cancels, batched=True), max_attempts=2)
     await publish(database, redis, a_file_uploaded())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("dead", 2)]
 
@@ -106,7 +106,7 @@ async def test_a_last_attempt_does_not_wait_for_places_whose_holders_wait_for_it
         while not worker.attempts.solitude._gate.locked():  # noqa: ASYNC110, SLF001 - it is about to be alone
             await asyncio.sleep(0.001)
         await publish(database, redis, *others)
-        await worker.handle(STREAM, await read(worker, redis))
+        await handled(worker, await read(worker, redis))
     await asyncio.wait_for(trying, 5)
 
     assert [state for state, _ in await settled(worker, database)] == ["done"] * (1 + len(others))

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from consumers.subscription import Effect
 from domain.files.events import FileUploaded
 from tests.consumers.conftest import MakeWorker, a_consumer
-from tests.consumers.steps import STREAM, note, publish, read, settled
+from tests.consumers.steps import handled, note, publish, read, settled
 from tests.database import Database
 from tests.factories import a_file_uploaded
 from tests.statements import statements
@@ -30,7 +30,7 @@ async def test_a_batch_is_claimed_by_two_statements(
     entries = await read(worker, redis)
 
     with statements(database.engine) as sent:
-        await worker.handle(STREAM, entries)
+        await handled(worker, entries)
 
     assert await sent.verbs() == ["BEGIN", "COMMIT", "DELETE", "WITH"]
 
@@ -41,10 +41,10 @@ async def test_a_batch_that_was_handled_before_is_passed_by_with_one(
     worker = make_worker(a_consumer(no_op, batched=True))
     await publish(database, redis, *(a_file_uploaded() for _ in range(MANY)))
     entries = await read(worker, redis)
-    await worker.handle(STREAM, entries)
+    await handled(worker, entries)
 
     with statements(database.engine) as sent:
-        await worker.handle(STREAM, entries)
+        await handled(worker, entries)
 
     assert await sent.verbs() == ["BEGIN", "COMMIT", "WITH"]
 
@@ -56,7 +56,7 @@ async def _apart(effect: Effect, make_worker: MakeWorker, database: Database, re
     entries = await read(worker, redis)
 
     with statements(database.engine) as sent:
-        await worker.handle(STREAM, entries)
+        await handled(worker, entries)
         await worker.attempts.drain(grace=30)
         verbs = await sent.verbs()
 

@@ -10,7 +10,7 @@ from consumers.worker import ConsumerWorker
 from domain.aggregate import new_id
 from domain.files.events import FileAvailable, FileUploaded
 from tests.consumers.conftest import MakeWorker, a_consumer
-from tests.consumers.steps import STREAM, note, notes, publish, read, settled
+from tests.consumers.steps import STREAM, handled, note, notes, publish, read, settled
 from tests.database import Database
 from tests.factories import a_file_available, a_file_uploaded
 
@@ -21,7 +21,7 @@ def handling_more(consumer: Consumer) -> Consumer:
 
 
 async def work(worker: ConsumerWorker, database: Database, redis: Redis) -> None:
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await settled(worker, database)
 
 
@@ -60,7 +60,7 @@ async def test_what_only_the_newer_of_two_versions_can_handle_is_left_to_it_by_t
     names = [a_file_available(file_id=subject, name="1"), a_file_uploaded(file_id=subject, name="2")]
     await publish(database, redis, *names)
 
-    await older.handle(STREAM, await read(older, redis))
+    await handled(older, await read(older, redis))
     await older.take_due()
     assert await notes(database) == []
     await settled(newer, database)
@@ -98,7 +98,7 @@ async def test_due_deliveries_of_a_batched_consumer_share_a_transaction_and_fall
 
     worker = make_worker(a_consumer(stumbles, batched=True))
     await publish(database, redis, *(a_file_uploaded(name=name) for name in ["a", "bad", "b"]))
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await settled(worker, database)
     await database.execute("UPDATE deliveries SET state = 'due', attempts = 0, due_at = now() WHERE state = 'done'")
     batches.clear()

@@ -12,9 +12,9 @@ from domain.files.events import FileUploaded
 from infra import streams
 from infra.settings import Settings
 from tests.consumers.conftest import MakeWorker, a_consumer
-from tests.consumers.steps import STREAM, note, publish, read, settled
+from tests.consumers.steps import STREAM, handled, note, publish, read, settled
 from tests.database import Database
-from tests.factories import a_file_uploaded
+from tests.factories import a_file_uploaded, an_account
 
 
 @pytest.mark.parametrize("batched", [True, False])
@@ -24,7 +24,7 @@ async def test_effect_and_delivery_commit_together_and_the_entry_is_acknowledged
     worker = make_worker(a_consumer(note, batched=batched))
     await publish(database, redis, *(a_file_uploaded() for _ in range(5)))
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("done", 1)] * 5
     assert len(await database.rows("SELECT 1 FROM effects")) == 5
@@ -39,9 +39,9 @@ async def test_a_second_delivery_of_an_event_finds_nothing_to_do(
     await publish(database, redis, a_file_uploaded())
     entries = await read(worker, redis)
 
-    await worker.handle(STREAM, entries)
+    await handled(worker, entries)
     await settled(worker, database)
-    await worker.handle(STREAM, entries)
+    await handled(worker, entries)
     await settled(worker, database)
 
     assert len(await database.rows("SELECT 1 FROM effects")) == 1
@@ -57,7 +57,7 @@ async def test_what_was_handled_before_is_passed_over_in_large_bites_and_the_res
 
     bites = []
     for read_now in (first, first, others, others):  # the others are few: that is no catching up
-        await worker.handle(STREAM, read_now)
+        await handled(worker, read_now)
         await settled(worker, database)
         bites.append(worker.bite)
 
@@ -91,7 +91,7 @@ async def test_one_failing_event_leaves_its_neighbours_unharmed(
     worker = make_worker(a_consumer(fails_on_poison, batched=batched))
     await publish(database, redis, a_file_uploaded(), a_file_uploaded(name="poison"), a_file_uploaded())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("done", 1), ("dead", 3), ("done", 1)]
     assert await database.rows("SELECT note FROM effects") == [("report.pdf",), ("report.pdf",)]
@@ -110,7 +110,7 @@ async def test_a_handler_whose_own_io_fails_is_not_mistaken_for_a_database_that_
     worker = make_worker(a_consumer(refused, batched=batched))
     await publish(database, redis, a_file_uploaded())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("dead", 3)]
 
@@ -125,9 +125,25 @@ async def test_a_statement_that_fails_is_the_handlers_failure(
     worker = make_worker(a_consumer(divides_by_zero, batched=batched))
     await publish(database, redis, a_file_uploaded())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("dead", 3)]
+
+
+async def test_an_effect_that_only_its_commit_would_write_is_not_done_where_that_fails(
+    make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    there = await database.save(an_account())
+
+    async def adds_what_is_there(session: AsyncSession, event: FileUploaded) -> None:
+        session.add(an_account(id=there.id))
+
+    worker = make_worker(a_consumer(adds_what_is_there), max_attempts=1)
+    await publish(database, redis, a_file_uploaded())
+
+    await handled(worker, await read(worker, redis))
+
+    assert await settled(worker, database) == [("dead", 1)]
 
 
 async def test_what_retrying_cannot_mend_is_dead_at_once(
@@ -139,7 +155,7 @@ async def test_what_retrying_cannot_mend_is_dead_at_once(
     worker = make_worker(a_consumer(hopeless))
     await publish(database, redis, a_file_uploaded())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("dead", 1)]
 
@@ -158,7 +174,7 @@ async def test_a_failure_that_passes_is_retried_until_it_works(
     worker = make_worker(a_consumer(works_the_third_time))
     await publish(database, redis, a_file_uploaded())
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("done", 3)]
     assert len(await database.rows("SELECT 1 FROM effects")) == 1
@@ -171,7 +187,7 @@ async def test_types_that_a_consumer_does_not_know_are_acknowledged_and_left_alo
     await redis.xadd(STREAM, {"type": "file.invented", "id": str(new_id()), "subject": str(new_id()), "data": "{}"})
     await redis.xadd(STREAM, {"type": "file.uploaded", "id": "no uuid"})
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await database.rows("SELECT 1 FROM deliveries") == []
     assert (await redis.xpending(STREAM, "note"))["pending"] == 0
@@ -185,7 +201,7 @@ async def test_what_the_outbox_does_not_know_is_nobodys_to_handle(
     entries = await read(worker, redis)
     await database.execute("DELETE FROM outbox")
 
-    await worker.handle(STREAM, entries)
+    await handled(worker, entries)
 
     assert await database.rows("SELECT 1 FROM deliveries") == []
 
@@ -198,7 +214,7 @@ async def test_an_event_that_cannot_be_decoded_is_dead_with_its_reason(
     await database.execute("UPDATE outbox SET data = '[\"no file\"]' WHERE event_id = :id", id=message.event_id)
     await publish(database, redis)
 
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
 
     assert await settled(worker, database) == [("dead", 1)]
     ((error,),) = await database.rows("SELECT last_error FROM deliveries")

@@ -19,7 +19,7 @@ from consumers.worker import ConsumerWorker
 from infra.tracing import trace_id, trace_with
 from tests.api.conftest import Client, anonymous, app, built, client
 from tests.consumers.conftest import MakeWorker, effects, make_worker
-from tests.consumers.steps import STREAM, publish, read, settled
+from tests.consumers.steps import STREAM, handled, publish, read, settled
 from tests.database import Database
 from tests.factories import an_available_file
 
@@ -68,7 +68,7 @@ async def test_one_trace_leads_from_the_request_to_the_consumer(
             "SELECT 'index_file', position, event_id, subject, type, 'due', 0, now(), now() FROM outbox"
         )
     else:
-        await worker.handle(STREAM, entries)
+        await handled(worker, entries)
 
     assert await settled(worker, database) == [("done", 1)]
     request, handling = (named(spans)[name] for name in ("PATCH /v1/files/{file_id}", "index_file file.updated"))
@@ -87,7 +87,7 @@ async def test_a_delivery_is_one_line_that_names_event_and_trace(
     await publish(database, redis)
 
     with capture_logs() as lines:
-        await worker.handle(STREAM, await read(worker, redis))
+        await handled(worker, await read(worker, redis))
 
     assert isinstance(worker.attempts, Attempts)
     (line,) = [each for each in lines if each["event"].startswith("delivery.")]

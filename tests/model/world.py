@@ -24,7 +24,7 @@ from outbox import retention
 from outbox.delivery import Policy
 from outbox.message import OutboxMessage
 from outbox.relay import Relay
-from tests.consumers.steps import STREAM, read
+from tests.consumers.steps import STREAM, handled, read
 from tests.database import Database
 from tests.factories import a_file_uploaded
 
@@ -87,12 +87,12 @@ class World:
 
     async def handle(self, which: int) -> None:
         if entries := await read(self.workers[which], self.redis):
-            await self.workers[which].handle(STREAM, entries)
+            await handled(self.workers[which], entries)
 
     async def handle_without_acknowledging(self, which: int) -> None:
         """As one that dies after its commit."""
         if entries := await read(self.workers[which], self.redis):
-            await replace(self.workers[which], redis=Deaf()).handle(STREAM, entries)
+            await handled(replace(self.workers[which], redis=Deaf()), entries)
 
     async def read_and_forget(self, which: int) -> None:
         """As one that dies before its claim."""

@@ -22,7 +22,7 @@ from outbox.relay_health import RelayHealth
 from outbox.relay_metrics import view
 from tests.api.conftest import anonymous, app, built
 from tests.consumers.conftest import MakeWorker, a_consumer, effects, make_worker
-from tests.consumers.steps import STREAM, note, publish, read, settled
+from tests.consumers.steps import handled, note, publish, read, settled
 from tests.database import Database
 from tests.factories import a_file_uploaded
 
@@ -63,7 +63,7 @@ async def exported(
     """Each metric of an API and a relay after some work, with its labels."""
     worker = make_worker(a_consumer(note))
     await publish(database, redis, a_file_uploaded())
-    await worker.handle(STREAM, await read(worker, redis))
+    await handled(worker, await read(worker, redis))
     await settled(worker, database)
     await anonymous.get("/health/ready")
     relay = view(RelayHealth(), settings.database_url, redis, STREAMS)
