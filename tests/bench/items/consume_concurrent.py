@@ -19,7 +19,7 @@ from tests.bench.items.consume import begin
 from tests.bench.no_op import CONCURRENCY, WAIT_SECONDS
 from tests.bench.place import Place
 
-COUNT = 8000
+COUNT = 4000
 PLAIN = "CREATE TABLE inbox (consumer text, event_id uuid, state text NOT NULL, PRIMARY KEY (consumer, event_id))"
 PLAIN_CLAIM = """
 INSERT INTO inbox (consumer, event_id, state) SELECT 'by_hand', unnest($1::uuid[]), 'running'

@@ -24,7 +24,7 @@ from tests.bench.items import consume, relay
 from tests.bench.place import Place
 from tests.factories import a_file_available
 
-COUNT = 5000
+COUNT = 2500
 PER_SECOND = 500
 POLL_SECONDS = 0.01
 GROUPS = ("no_op", "by_hand")
