@@ -33,8 +33,8 @@ from outbox.subscriptions import subscribe
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-CONCURRENT_BATCH = 50
-"""What waits for S3 is read in smaller bites, so that many workers can share a burst."""
+CONCURRENT_BATCH = 25
+"""What waits for S3 is read in smaller bites: many workers can share a burst, and one that dies has claimed little."""
 BATCHES_AT_ONCE = 2
 DUE_BATCH = 500
 """Due deliveries that share a transaction, where the consumer is a batched one."""
@@ -56,7 +56,7 @@ class ConsumerWorker:
 
     @property
     def bite(self) -> int:
-        """How many entries to read next: many where there was nothing to begin, as after Redis has lost everything."""
+        """How many entries to read next: many where a full one held nothing new, as after Redis has lost everything."""
         return BATCH if self.consumer.batched or self._is_catching_up else CONCURRENT_BATCH
 
     async def subscribe(self) -> int:

@@ -51,9 +51,9 @@ async def test_what_was_handled_before_is_passed_over_in_large_bites_and_the_res
     make_worker: MakeWorker, database: Database, redis: Redis
 ) -> None:
     worker = make_worker(a_consumer(note))
-    await publish(database, redis, *(a_file_uploaded() for _ in range(60)))
+    await publish(database, redis, *(a_file_uploaded() for _ in range(30)))
     entries = await read(worker, redis)
-    first, others = entries[:50], entries[50:]
+    first, others = entries[:25], entries[25:]
 
     bites = []
     for read_now in (first, first, others, others):  # the others are few: that is no catching up
@@ -61,7 +61,7 @@ async def test_what_was_handled_before_is_passed_over_in_large_bites_and_the_res
         await settled(worker, database)
         bites.append(worker.bite)
 
-    assert bites == [50, 500, 50, 50]
+    assert bites == [25, 500, 25, 25]
 
 
 async def test_a_worker_reads_as_much_as_its_consumer_wants(
@@ -70,13 +70,13 @@ async def test_a_worker_reads_as_much_as_its_consumer_wants(
     worker = make_worker(a_consumer(note))
     client = Client.of(settings.redis_url)
     client.workers = {"note": worker}
-    await publish(database, redis, *(a_file_uploaded() for _ in range(60)))
+    await publish(database, redis, *(a_file_uploaded() for _ in range(30)))
     await streams.ensure_group(redis, STREAM, "note")
 
     ((_, entries),) = await client.xreadgroup("note", "somebody", {STREAM: ">"}, count=1)
     await client.aclose()
 
-    assert len(entries) == worker.bite == 50
+    assert len(entries) == worker.bite == 25
 
 
 @pytest.mark.parametrize("batched", [True, False])
