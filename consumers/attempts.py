@@ -215,15 +215,16 @@ class Attempts:
         tell(ticket, task.traceparent, state, seconds, f"{type(error).__name__}: {error}")
 
     async def _hand_back(self, given: Sequence[Ticket]) -> None:
+        """Whoever is cancelled meanwhile holds them still."""
         if not given:
             return
-        for ticket in given:
-            self._let_go(ticket)
         try:
             async with self.sessions.begin() as session:
                 await tickets.hand_back(session, given)
         except Exception as error:  # noqa: BLE001 - the lease ends, and somebody takes them again
             log.warning("delivery.not_handed_back", deliveries=len(given), error=one_line(error))
+        for ticket in given:
+            self._let_go(ticket)
         self.notice_due()
 
     def _let_go(self, ticket: Ticket) -> None:

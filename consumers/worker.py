@@ -33,9 +33,9 @@ from outbox.subscriptions import subscribe
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-CONCURRENT_BATCH = 25
+CONCURRENT_BATCH = 16
 """What waits for S3 is read in smaller bites: many workers can share a burst, and one that dies has claimed little."""
-BATCHES_AT_ONCE = 2
+BATCHES_AT_ONCE = 3
 DUE_BATCH = 500
 """Due deliveries that share a transaction, where the consumer is a batched one."""
 DATA_OF = text("SELECT position, CAST(data AS text), traceparent FROM outbox WHERE position = ANY(:positions)")
@@ -68,19 +68,25 @@ class ConsumerWorker:
     async def handle(self, stream: str, entries: Entries) -> None:
         """Handle what has been read while the next batch is being read, then acknowledge it.
 
-        Two batches are handled at once, so that Postgres and we need not wait in turns, and no place is empty while
+        Several batches are handled at once, so that Postgres and we need not wait in turns, and no place is empty while
         the next events are claimed; but not if they share a subject, since the later one's events would have to be put
-        off, each by itself. What nobody has begun when we are to stop is swept like anything else that was fetched.
+        off, each by itself. Returns when there is room for another: nothing is read that nobody begins. What nobody has
+        begun when we are to stop is swept like anything else that was fetched.
         """
         batch = received(entries)
         subjects = {entry.arrival.subject for entry in batch if entry.arrival.type in self.consumer.event_types}
-        while len(self._at_work) >= BATCHES_AT_ONCE or not all(map(subjects.isdisjoint, self._at_work.values())):
-            ended, _ = await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
-            for batch_before in ended:
-                self._at_work.pop(batch_before, None)  # or whoever reads another stream has seen it first
+        await self._wait_until(lambda: all(map(subjects.isdisjoint, self._at_work.values())))
         if not self.stop.is_set():
             ids = [entry_id for entry_id, _ in entries]
             self._at_work[asyncio.create_task(self._handle_quietly(stream, ids, batch))] = subjects
+        await self._wait_until(lambda: len(self._at_work) < BATCHES_AT_ONCE)
+
+    async def _wait_until(self, holds: Callable[[], bool]) -> None:
+        """Of the batches at work."""
+        while not holds():
+            ended, _ = await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
+            for batch in ended:
+                self._at_work.pop(batch, None)  # or whoever reads another stream has seen it first
 
     async def finish_batches(self, grace: float) -> None:
         """Wait so long for what has begun; nothing of the rest has happened."""
@@ -129,7 +135,7 @@ class ConsumerWorker:
         async with self.sessions.begin() as session:
             claimed = await self._claim(session, batch, State.RUNNING)
         failpoint("consumer.after_claim")
-        self._is_catching_up = not claimed and len(batch) >= self.bite
+        self._is_catching_up = not claimed and len(batch) >= CONCURRENT_BATCH
         await self.attempts.submit(self._tasks(batch, claimed))
 
     def _tasks(self, batch: Sequence[Received], claimed: Sequence[Arrival]) -> list[Task]:
@@ -151,9 +157,10 @@ class ConsumerWorker:
     async def take_due(self) -> int:
         """Try what is due: retries, hand-backs, replays, and what waited behind an earlier event.
 
-        A delivery whose worker is gone comes first, and nothing else is taken while it is tried.
+        A delivery whose worker is gone comes first, and nothing else is taken while it is tried. Where all places are
+        taken, one waits for its turn among what has been read: a backlog of new events keeps no old one waiting.
         """
-        if not self.attempts.free or self.stop.is_set():
+        if self.stop.is_set():
             return 0
         async with self.sessions.begin() as session:
             suspect = await self._take_lapsed(session)
@@ -200,7 +207,7 @@ class ConsumerWorker:
         name, types, policy = self.consumer.name, self.consumer.event_types, self.attempts.policy
         if self.consumer.batched:
             return await taking.take_due(session, name, types, policy, limit=DUE_BATCH, in_runs=True)
-        return await taking.take_due(session, name, types, policy, limit=self.attempts.free)
+        return await taking.take_due(session, name, types, policy, limit=max(1, self.attempts.free))
 
     async def sweep(self, stream: str, *, min_idle: float, owner: str | None = None) -> int:
         """Make due what a worker read and never acknowledged, then acknowledge it in its stead.

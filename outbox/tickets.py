@@ -83,7 +83,7 @@ def _finishing(tickets: Sequence[Ticket]) -> tuple[Statement, dict[str, object]]
 
 
 def _keys(tickets: Sequence[Ticket]) -> dict[str, object]:
-    """Of one consumer. In order: statements that lock the same rows had better do so in the same one."""
+    """Of one consumer, one at least. In order: statements that lock the same rows had better do so in the same one."""
     ordered = sorted(tickets, key=lambda ticket: ticket.position)
     return {
         "consumer": ordered[0].consumer,

@@ -1,4 +1,4 @@
-"""Batches that are read while others are handled: two at once, but never two that share a subject."""
+"""Batches that are read while others are handled: three at once, but never two that share a subject."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from consumers.worker import ConsumerWorker
@@ -17,6 +18,10 @@ from tests.consumers.steps import STREAM, publish, read
 from tests.database import Database
 from tests.factories import a_file_uploaded
 
+MADE_DUE = """
+INSERT INTO deliveries (consumer, position, event_id, subject, type, state, attempts, due_at, updated_at)
+SELECT :consumer, position, event_id, subject, type, 'due', 1, now(), now() FROM outbox
+"""
 Read = Callable[..., Coroutine[Any, Any, None]]
 
 
@@ -71,13 +76,18 @@ def _reader(worker: ConsumerWorker, database: Database, redis: Redis) -> Read:
     return hand_over
 
 
-async def test_two_batches_are_handled_at_once_and_a_third_waits_for_a_place(
+async def _are_running(database: Database, count: int) -> None:
+    while await database.rows("SELECT count(*) FROM deliveries WHERE state = 'running'") != [(count,)]:
+        continue
+
+
+async def test_three_batches_are_handled_at_once_and_a_fourth_is_not_read_before_one_has_ended(
     gate: Gate, worker: ConsumerWorker, batch_of: Read
 ) -> None:
     await batch_of("a", new_id())
     await batch_of("b", new_id())
     third = asyncio.create_task(batch_of("c", new_id()))
-    await gate.until_there_wait("a", "b")
+    await gate.until_there_wait("a", "b", "c")
     assert not third.done()
 
     gate.open.set()
@@ -96,14 +106,61 @@ async def test_the_next_batch_is_claimed_while_all_places_are_taken(
         await batch_of("a", new_id())
         await batch_of("b", new_id())
         await gate.until_there_wait("a")
-        while await database.rows("SELECT state FROM deliveries") != [("running",)] * 2:
-            continue
+        await _are_running(database, 2)
     assert gate.waiting == ["a"]
 
     gate.open.set()
     await worker.finish_batches(10)
     await worker.attempts.drain(10)
     assert gate.done == ["a", "b"]
+
+
+async def test_what_is_due_has_its_turn_in_a_backlog_of_what_is_read(
+    gate: Gate, make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker = _worker(gate, make_worker, concurrency=1)
+    batch_of = _reader(worker, database, redis)
+    await publish(database, redis, a_file_uploaded(name="due"))
+    await read(worker, redis)
+    await database.execute(MADE_DUE, consumer=worker.consumer.name)
+
+    async with asyncio.timeout(10):
+        await batch_of("a", new_id())
+        await batch_of("b", new_id())
+        await gate.until_there_wait("a")
+        await _are_running(database, 2)
+        taking = asyncio.create_task(worker.take_due())
+        await _are_running(database, 3)
+        await batch_of("c", new_id())
+        gate.open.set()
+        await taking
+    await worker.finish_batches(10)
+    await worker.attempts.drain(10)
+
+    assert gate.done == ["a", "b", "due", "c"]
+
+
+async def test_what_could_not_be_handed_back_in_time_is_handed_back_by_the_drain(
+    gate: Gate, make_worker: MakeWorker, database: Database, redis: Redis
+) -> None:
+    worker = _worker(gate, make_worker, concurrency=1)
+    await publish(database, redis, *(a_file_uploaded(name=name) for name in "abc"))
+    await worker.handle(STREAM, await read(worker, redis))
+    await gate.until_there_wait("a")
+
+    async with database.sessions.begin() as locking:
+        await locking.execute(text("SELECT FROM deliveries FOR UPDATE"))
+        worker.stop.set()
+        worker.attempts.stop_starting()
+        await worker.finish_batches(0.1)
+    gate.open.set()
+    await worker.attempts.drain(10)
+
+    assert await database.rows("SELECT state, attempts FROM deliveries ORDER BY position") == [
+        ("done", 1),
+        ("due", 0),
+        ("due", 0),
+    ]
 
 
 async def test_a_batch_waits_for_one_that_shares_a_subject_with_it(

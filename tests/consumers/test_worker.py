@@ -53,7 +53,7 @@ async def test_what_was_handled_before_is_passed_over_in_large_bites_and_the_res
     worker = make_worker(a_consumer(note))
     await publish(database, redis, *(a_file_uploaded() for _ in range(30)))
     entries = await read(worker, redis)
-    first, others = entries[:25], entries[25:]
+    first, others = entries[:16], entries[16:20]
 
     bites = []
     for read_now in (first, first, others, others):  # the others are few: that is no catching up
@@ -61,7 +61,7 @@ async def test_what_was_handled_before_is_passed_over_in_large_bites_and_the_res
         await settled(worker, database)
         bites.append(worker.bite)
 
-    assert bites == [25, 500, 25, 25]
+    assert bites == [16, 500, 16, 16]
 
 
 async def test_a_worker_reads_as_much_as_its_consumer_wants(
@@ -76,7 +76,7 @@ async def test_a_worker_reads_as_much_as_its_consumer_wants(
     ((_, entries),) = await client.xreadgroup("note", "somebody", {STREAM: ">"}, count=1)
     await client.aclose()
 
-    assert len(entries) == worker.bite == 25
+    assert len(entries) == worker.bite == 16
 
 
 @pytest.mark.parametrize("batched", [True, False])
