@@ -28,13 +28,9 @@ def api(host: str, port: int) -> None:
     """Serve the HTTP API until SIGTERM, then finish the requests that are running."""
     load_undisturbed()
     from api.app import create_app
-    from infra.settings import load_settings
-    from infra.telemetry import configure_logging
-    from infra.tracing import configure_tracing
+    from infra.starting import configured
 
-    settings = load_settings()
-    configure_logging(settings.log_format)
-    configure_tracing("api")
+    settings = configured("api")
     app = create_app(settings)
     # uvicorn raises the signal that ended it once more when it is done; by then there is nothing left to end.
     signal.signal(signal.SIGTERM, lambda *_: None)

@@ -15,13 +15,9 @@ def scheduler(monitor: socket.socket | None) -> None:
     load_undisturbed()
     import uvloop
 
-    from infra.settings import load_settings
-    from infra.telemetry import configure_logging
-    from infra.tracing import configure_tracing
+    from infra.starting import configured
     from scheduler.app import run_until_signalled
 
-    settings = load_settings()
-    configure_logging(settings.log_format)
-    configure_tracing("scheduler")
+    settings = configured("scheduler")
     settle()
     uvloop.run(run_until_signalled(settings, monitor))

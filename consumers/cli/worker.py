@@ -25,13 +25,9 @@ def worker(only: tuple[str, ...], monitor: socket.socket | None) -> None:
 
     from consumers.app import UnknownConsumer, Worker
     from infra.readiness import services_monitored
-    from infra.settings import load_settings
-    from infra.telemetry import configure_logging
-    from infra.tracing import configure_tracing
+    from infra.starting import configured
 
-    settings = load_settings()
-    configure_logging(settings.log_format)
-    configure_tracing("worker")
+    settings = configured("worker")
     settle()
 
     async def run() -> None:

@@ -22,17 +22,13 @@ def relay(monitor: socket.socket | None) -> None:
     from domain.catalogue import STREAMS
     from infra import streams
     from infra.monitoring import monitored
-    from infra.settings import load_settings
-    from infra.telemetry import configure_logging
-    from infra.tracing import configure_tracing
+    from infra.starting import configured
     from infra.waiting import end_within, on_signals
     from outbox.relay import StreamAhead, run
     from outbox.relay_health import RelayHealth
     from outbox.relay_metrics import view
 
-    settings = load_settings()
-    configure_logging(settings.log_format)
-    configure_tracing("relay")
+    settings = configured("relay")
     settle()
     log = structlog.get_logger("outbox.relay")
 

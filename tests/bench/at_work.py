@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from redis.asyncio import Redis
@@ -41,13 +42,9 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 async def rate(redis: Redis, stream: str, group: str, upto: int) -> float:
     """Entries a second that a group acknowledges, from the first that it reads to the one at this position."""
     first = await finished(redis, stream, group)
-
-    async def is_beyond(position: int) -> bool:
-        return await finished(redis, stream, group) > position
-
-    await until(lambda: is_beyond(first))
+    await until(partial(have_finished, redis, stream, [group], first + 1))
     began, seen = time.perf_counter(), await finished(redis, stream, group)
-    await until(lambda: is_beyond(upto - 1))
+    await until(partial(have_finished, redis, stream, [group], upto))
     return (upto - seen) / (time.perf_counter() - began)
 
 

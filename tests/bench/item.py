@@ -77,7 +77,7 @@ class Item:
     """Rounds before those, that do not count."""
     postgres: Mapping[str, str]
     """Settings of Postgres that differ from those of `waybill up`; never its durability."""
-    prepare: Callable[[Place], Awaitable[None]] | None
+    prepare: Callable[[Place], Awaitable[object]] | None
     """What is kept from run to run, such as a filled database; its time is not the item's."""
 
 
@@ -92,7 +92,7 @@ def item(
     seconds: float = 45,
     warm_up: int = 0,
     postgres: Mapping[str, str] | None = None,
-    prepare: Callable[[Place], Awaitable[None]] | None = None,
+    prepare: Callable[[Place], Awaitable[object]] | None = None,
 ) -> Callable[[Measuring], Measuring]:
     """Make an async context manager that yields `Sides` an item under its own name."""
 

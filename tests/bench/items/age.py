@@ -39,10 +39,6 @@ async def _old(place: Place) -> str:
     return await place.kept("old", _fill, events, filling, sys.modules[__name__])
 
 
-async def _prepare(place: Place) -> None:
-    await _old(place)
-
-
 async def _fill(url: str) -> None:
     async with asyncio.TaskGroup() as both:
         both.create_task(_filled(url, "outbox", OLD_EVENTS, SAMPLE, SAMPLE))
@@ -62,7 +58,7 @@ async def _filled(url: str, table: str, rows: str, *values: int) -> None:
     seconds=80,
     warm_up=1,
     postgres=filling.MEMORY,
-    prepare=_prepare,
+    prepare=_old,
 )
 @asynccontextmanager
 async def age(place: Place) -> AsyncIterator[Sides]:

@@ -43,11 +43,7 @@ async def _all_finished(place: Place) -> str:
     return await place.kept("finished", partial(_finish_all, place), events, sys.modules[__name__], *handlers)
 
 
-async def _prepare(place: Place) -> None:
-    await _all_finished(place)
-
-
-@item(at_most(30, "ours"), unit="s", higher_is_better=False, rounds=2, seconds=75, prepare=_prepare)
+@item(at_most(30, "ours"), unit="s", higher_is_better=False, rounds=2, seconds=75, prepare=_all_finished)
 @asynccontextmanager
 async def recovery(place: Place) -> AsyncIterator[Sides]:
     groups = [each.name for each in _consumers() if STREAM in each.streams]

@@ -77,10 +77,6 @@ async def _files(place: Place) -> str:
     return await place.kept("files", million.fill, million, shelves, filling, words)
 
 
-async def prepare(place: Place) -> None:
-    await _files(place)
-
-
 @item(
     at_most(5),
     unit="ms",
@@ -89,7 +85,7 @@ async def prepare(place: Place) -> None:
     seconds=60,
     warm_up=1,
     postgres=filling.MEMORY,
-    prepare=prepare,
+    prepare=_files,
 )
 @asynccontextmanager
 async def search(place: Place) -> AsyncIterator[Sides]:
