@@ -56,6 +56,7 @@ class Load:
         self._numbers = itertools.count(1)
         self._stop = asyncio.Event()
         self._deletable: list[Known] = []
+        self._asked = set[asyncio.Event]()
         self._begun = asyncio.get_running_loop().time()
         headers = {"Authorization": f"Bearer {self.token}"}
         self._http = aiohttp.ClientSession(
@@ -99,6 +100,11 @@ class Load:
             if (again.status, again.body) != (answer.status, answer.body) or "Idempotent-Replayed" not in again.headers:
                 self.ledger.flaws.append(f"{method} {path} asked again answered {again.status}: {again.body!r}")
         return answer
+
+    async def all_answered(self) -> None:
+        """Returns once whoever has asked by now knows how it ended."""
+        for ended in list(self._asked):
+            await ended.wait()
 
     async def _client(self) -> None:
         loop = asyncio.get_running_loop()
@@ -154,9 +160,17 @@ class Load:
         return known
 
     async def _until_answered(self, method: str, path: str, body: str, headers: Mapping[str, str]) -> Answer:
-        while (answer := await self._once(method, path, body, headers)) is None:  # noqa: ASYNC110
+        while (answer := await self._awaited(method, path, body, headers)) is None:  # noqa: ASYNC110
             await asyncio.sleep(RETRY_SECONDS)
         return answer
+
+    async def _awaited(self, method: str, path: str, body: str, headers: Mapping[str, str]) -> Answer | None:
+        self._asked.add(ended := asyncio.Event())
+        try:
+            return await self._once(method, path, body, headers)
+        finally:
+            self._asked.discard(ended)
+            ended.set()
 
     async def _once(self, method: str, path: str, body: str, headers: Mapping[str, str]) -> Answer | None:
         loop = asyncio.get_running_loop()
