@@ -64,7 +64,7 @@ class Attempts:
     @property
     def free(self) -> int:
         """How many more could be tried right now."""
-        return max(0, self.consumer.concurrency - len(self._chains))
+        return self._places.free
 
     async def submit(self, tasks: Iterable[Task]) -> list[asyncio.Task[None]]:
         """Begin these as places become free; returns when the last of them has begun, or was handed back at a stop."""

@@ -10,7 +10,7 @@ from outbox.delivery import LeaseLost, Policy, State, Ticket
 
 MAX_ERROR_LENGTH = 8000
 
-# By the primary key, whatever the planner believes: every other index is of some states only, and none knows of a CASE.
+# By the primary key, whatever the planner believes: every other index is partial, and a CASE implies no such condition.
 # By that of what is open it would read all that is running, and all that has ended since the last vacuum.
 RUNNING = "CASE state WHEN 'running' THEN attempts END"
 MINE = f"WHERE consumer = :consumer AND position = :position AND {RUNNING} = :attempt"
